@@ -66,6 +66,19 @@ export class BrokerStreamApi {
     return storedAtNs === undefined ? undefined : messageHash(storedAtNs, hash("sha256", message?.data ?? "", "hex"));
   }
 
+  /** The first sequence, from this one on, that the stream holds; undefined if there is none. */
+  async firstHeld(sequence: number): Promise<number | undefined> {
+    // The client library knows this form only for direct requests; every nats-server since 2.9 answers it here, too.
+    const query = { seq: sequence, next_by_subj: ">" };
+    const message = await unlessMissing(
+      "messageNotFound",
+      this.#ask(`look for a message of stream ${this.#stream} from ${sequence} on`, ({ streams }) =>
+        streams.getMessage(this.#stream, query),
+      ),
+    );
+    return message?.seq;
+  }
+
   /** Undefined if there is none. */
   async consumer(): Promise<ConsumerState | undefined> {
     const found = await unlessMissing(

@@ -17,6 +17,7 @@ export function natsLink(client: NatsConnection, names: StreamNames): BrokerLink
   return {
     state: () => api.state(),
     hashAt: (sequence) => api.hashAt(sequence),
+    firstHeld: (sequence) => api.firstHeld(sequence),
     consumer: () => api.consumer(),
     recreateConsumerAt: (startSequence, owner) => api.recreateConsumerAt(startSequence, owner),
     openPull: (listener) => new NatsPullChannel(client, names, listener),

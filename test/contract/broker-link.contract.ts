@@ -161,6 +161,13 @@ export function brokerLinkContract(name: string, start: () => Promise<BrokerHarn
       expect(await settle(link.hashAt(1))).toBeUndefined();
     });
 
+    it("names the first message that the stream holds from a sequence on", async () => {
+      await harness.publish("a", "b", "c");
+      await harness.remove(2);
+      const first = (sequence: number) => settle(link.firstHeld(sequence));
+      expect([await first(1), await first(2), await first(3), await first(4)]).toEqual([1, 3, 3, undefined]);
+    });
+
     it("creates a consumer at any sequence, replacing any existing one", async () => {
       await harness.publish("a", "b", "c");
       expect(await consumer()).toBeUndefined();

@@ -101,7 +101,7 @@ export interface PullChannel extends Disposable {
 }
 
 /**
- * One connection, and one consumer of one stream. `state`, `hashAt`, `consumer` and `recreateConsumerAt` reject with `stream_missing`,
+ * One connection, and one consumer of one stream. `state`, `hashAt`, `firstHeld`, `consumer` and `recreateConsumerAt` reject with `stream_missing`,
  * `jetstream_unavailable`, `jetstream_leaderless`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no answer in time, or the
  * connection closed).
  */
@@ -109,6 +109,8 @@ export interface BrokerLink {
   state(): Promise<BrokerStreamState>;
   /** The hash of the message at `sequence` (dedupe-key.ts); undefined if the stream does not hold it. */
   hashAt(sequence: number): Promise<string | undefined>;
+  /** The first sequence, from this one on, that the stream holds; undefined if there is none. */
+  firstHeld(sequence: number): Promise<number | undefined>;
   /** Undefined if there is none. */
   consumer(): Promise<ConsumerState | undefined>;
   /** Deletes the consumer, if any, and creates it at `startSequence`. */

@@ -1,6 +1,6 @@
 /**
  * Reads a JetStream stream into the log, each message once and in order. The cursor in the log is authoritative: whenever anything
- * unexpected happens, the reader empties the buffer and restarts at the cursor.
+ * unexpected happens, the reader empties the buffer and restarts at the cursor, or before it, where our consumer has not acknowledged.
  */
 import type { Clock } from "../../base/clock.ts";
 import { isFault, isSameFailure, PartnerdError, toPartnerdError } from "../../base/errors.ts";
@@ -40,9 +40,11 @@ const PING_TIMEOUT_MS = 1_500;
 
 const ONE_CONSUMER_EACH = "if this repeats, another program deletes the consumer";
 
-/** A consumer at the cursor, ready to be read. */
+/** A consumer, ready to be read. */
 interface Placed extends Aligned {
   readonly found: BrokerStreamState;
+  /** The first sequence that it delivers: the one after the cursor, or an earlier one, if messages are read again. */
+  readonly start: number;
   /** The number of its next delivery. */
   readonly consumerSequence: number;
 }
@@ -146,7 +148,7 @@ export class BrokerStreamReader {
     const placed = await this.#place(link, isOver);
     if ("reason" in placed) return placed;
     const { buffer, clock } = this.#deps;
-    const { found, cursor, hadUpTo, consumerSequence } = placed;
+    const { found, cursor, hadUpTo, start, consumerSequence } = placed;
     const ended = Promise.withResolvers<ReadingEnd>();
     this.#impairment = uncaptured(found);
     using _reading = new StreamReading({
@@ -155,6 +157,7 @@ export class BrokerStreamReader {
       hadUpTo,
       window: this.#window.messages,
       consumerSequence,
+      start,
       buffer,
       clock,
       onProgress: (pending) => {
@@ -214,7 +217,7 @@ export class BrokerStreamReader {
     const pending = found.lastSequence - start + 1;
     logger.info({ stream, consumer: name, sequence: start, pending, rereads: isReread }, "reading stream");
     this.#pending = Math.max(0, pending);
-    return { found, cursor, hadUpTo, consumerSequence: isInPlace ? consumer.delivered.consumerSequence + 1 : 1 };
+    return { found, cursor, hadUpTo, start, consumerSequence: isInPlace ? consumer.delivered.consumerSequence + 1 : 1 };
   }
 
   /** Throws while another daemon, which has taken our consumer, may keep it. */

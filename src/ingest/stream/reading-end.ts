@@ -13,6 +13,8 @@ type RestartReason =
   | "delivery_out_of_order"
   /** The consumer skips messages that the stream holds: another daemon has acknowledged them. */
   | "consumer_moved"
+  /** The broker, asked about a gap, does not know the message after it: its answer is out of date, or the stream was emptied. */
+  | "gap_unconfirmed"
   /** A message without its position in the stream. */
   | "position_missing"
   | "consumer_deleted"

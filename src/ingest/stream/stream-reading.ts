@@ -12,13 +12,14 @@ import { Pull } from "./pull.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
 
 interface StreamReadingInit {
-  readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed" | "hashAt">;
+  readonly link: Pick<BrokerLink, "openPull" | "acknowledge" | "isClosed" | "firstHeld">;
   /** The log's cursor. */
   readonly cursor: Cursor;
   /** The newest sequence that the log had before it was rolled back; 0 if it never was. */
   readonly hadUpTo: number;
-  /** The number of the consumer's next delivery. */
+  /** The number of the consumer's next delivery, and the sequence of the message that it has if the stream holds it. */
   readonly consumerSequence: number;
+  readonly start: number;
   /** Most messages requested and buffered together. */
   readonly window: number;
   readonly buffer: Pick<IngestBuffer, "offer" | "counts">;
@@ -31,21 +32,37 @@ interface StreamReadingInit {
   readonly onEnded: (end: ReadingEnd) => void;
 }
 
+interface Delivery {
+  readonly message: BrokerMessage;
+  readonly position: DeliveryPosition;
+  /** The sequence after that of the delivery before it. */
+  readonly next: number;
+  /** The stream holds nothing from `next` to it. */
+  isProven: boolean;
+}
+
+/** Of deliveries that wait for a proof; their number is that of one request at most. */
+const MAX_HELD_BYTES = 16 * 1_048_576;
+
 export class StreamReading implements Disposable {
   readonly #init: StreamReadingInit;
   readonly #pull: Pull;
+  /** The number of the next delivery, and the sequence of the newest. */
   #consumerSequence: number;
+  #delivered: number;
   /** The newest sequence logged or buffered; lower ones are being reread. */
   #sequence: number;
   /** The newest logged message that is not acknowledged yet. */
   #taken: BrokerMessage | undefined;
-  /** Messages that wait until the broker has said whether those before them exist. No more than were requested. */
-  #held: BrokerMessage[] | undefined;
+  /** In order; the first one is unproven. */
+  readonly #held: Delivery[] = [];
+  #heldBytes = 0;
   #ended = false;
 
   constructor(init: StreamReadingInit) {
     this.#init = init;
     this.#consumerSequence = init.consumerSequence;
+    this.#delivered = init.start - 1;
     this.#sequence = init.cursor.sequence;
     this.#pull = new Pull({
       link: init.link,
@@ -65,66 +82,67 @@ export class StreamReading implements Disposable {
   #received(message: BrokerMessage): void {
     // The client delivers everything it has read from the socket, even after we have unsubscribed.
     if (this.#ended) return;
-    if (this.#held !== undefined) {
-      this.#held.push(message);
-      return;
-    }
-    const skipped = this.#skippedBefore(message);
-    if (skipped !== undefined) {
-      this.#held = [message];
-      void this.#askFor(skipped);
-      return;
-    }
-    this.#takeOrEnd(message);
+    const delivery = this.#numbered(message);
+    if ("reason" in delivery) this.#end(delivery);
+    else if (delivery.isProven && this.#held.length === 0) this.#take(delivery);
+    else this.#hold(delivery);
   }
 
-  #takeOrEnd(message: BrokerMessage): void {
-    const unexpected = this.#take(message);
-    if (unexpected !== undefined) this.#end(unexpected);
+  /** Why reading has to start again if this is not the next delivery. */
+  #numbered(message: BrokerMessage): Delivery | Restart {
+    const position = deliveryPositionOf(message.reply);
+    if (position === undefined) return { reason: "position_missing", facts: { subject: message.subject } };
+    const { consumerSequence, streamSequence } = position;
+    if (consumerSequence !== this.#consumerSequence) return outOfOrder(consumerSequence, this.#consumerSequence);
+    const next = this.#delivered + 1;
+    this.#consumerSequence += 1;
+    this.#delivered = streamSequence;
+    return { message, position, next, isProven: streamSequence <= next };
   }
 
-  /** The first and the last sequence that the consumer skipped, if any, before the delivery that is expected next. */
-  #skippedBefore({ reply }: BrokerMessage): readonly [number, number] | undefined {
-    const { consumerSequence, streamSequence } = deliveryPositionOf(reply) ?? { consumerSequence: 0, streamSequence: 0 };
-    const isSkipping = consumerSequence === this.#consumerSequence && streamSequence > this.#sequence + 1;
-    return isSkipping ? [this.#sequence + 1, streamSequence - 1] : undefined;
+  #hold(delivery: Delivery): void {
+    this.#held.push(delivery);
+    this.#heldBytes += delivery.message.data.length;
+    if (this.#heldBytes > MAX_HELD_BYTES) this.#end({ reason: "buffer_full" });
+    else if (!delivery.isProven) void this.#prove(delivery);
   }
 
   /**
    * A consumer that was moved skips messages that the stream holds; a gap in the stream has none. The late acknowledgement of another
    * daemon with our consumer moves it, perhaps before we know of that daemon, and the numbers of the deliveries stay gapless.
    */
-  async #askFor(skipped: readonly [number, number]): Promise<void> {
-    const hashes = await Promise.all(skipped.map((sequence) => this.#init.link.hashAt(sequence))).catch(toPartnerdError);
-    if (hashes instanceof PartnerdError) {
-      this.#end(hashes);
-    } else if (hashes.some((found) => found !== undefined)) {
-      this.#end({ reason: "consumer_moved", facts: { first: skipped[0], last: skipped[1] } });
-    } else {
+  async #prove(delivery: Delivery): Promise<void> {
+    const { next, position } = delivery;
+    const last = position.streamSequence - 1;
+    const found = await this.#init.link.firstHeld(next).catch(toPartnerdError);
+    if (found instanceof PartnerdError) this.#end(found);
+    else if (found === undefined) this.#end({ reason: "gap_unconfirmed", facts: { first: next, last } });
+    else if (found <= last) this.#end({ reason: "consumer_moved", facts: { first: found, last } });
+    else {
+      delivery.isProven = true;
       this.#release();
     }
   }
 
-  /** Takes the first held message, whose gap is proven, and receives the others. */
+  /** Takes the held deliveries up to the next unproven one. */
   #release(): void {
-    const [first, ...others] = this.#held ?? [];
-    this.#held = undefined;
-    if (this.#ended || first === undefined) return;
-    this.#takeOrEnd(first);
-    for (const other of others) this.#received(other);
+    const unproven = this.#held.findIndex(({ isProven }) => !isProven);
+    const proven = this.#held.splice(0, unproven === -1 ? this.#held.length : unproven);
+    for (const delivery of proven) {
+      if (this.#ended) return;
+      this.#heldBytes -= delivery.message.data.length;
+      this.#take(delivery);
+    }
+    this.#pullMore();
   }
 
-  /** Why reading has to start again, if anything is not as expected. */
-  #take(message: BrokerMessage): Restart | undefined {
-    const position = deliveryPositionOf(message.reply);
-    if (position === undefined) return { reason: "position_missing", facts: { subject: message.subject } };
-    if (position.consumerSequence !== this.#consumerSequence)
-      return outOfOrder(position.consumerSequence, this.#consumerSequence);
-    if (!this.#offer(message, position)) return { reason: "buffer_full" };
-    this.#consumerSequence += 1;
+  #take({ message, position }: Delivery): void {
+    if (!this.#offer(message, position)) {
+      this.#end({ reason: "buffer_full" });
+      return;
+    }
     this.#sequence = Math.max(this.#sequence, position.streamSequence);
     this.#init.onProgress(position.pending);
-    return undefined;
   }
 
   /** A gap between the sequences of two deliveries is a gap in the stream: we have asked. */
@@ -158,14 +176,14 @@ export class StreamReading implements Disposable {
     const newest = this.#taken;
     this.#taken = undefined;
     const { link } = this.#init;
-    // Too late for this consumer: its successor starts after the cursor, which has moved.
+    // Too late for this consumer: its successor delivers these messages again, and the log drops them.
     if (this.#ended || link.isClosed() || newest === undefined) return;
     link.acknowledge(newest);
     this.#pullMore();
   }
 
   #pullMore(): void {
-    if (this.#ended || this.#pull.isPulling) return;
+    if (this.#ended || this.#pull.isPulling || this.#held.length > 0) return;
     const { buffer, window } = this.#init;
     const { buffered } = buffer.counts();
     if (buffered <= window / 2) this.#pull.request(window - buffered);

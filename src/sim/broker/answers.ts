@@ -53,6 +53,11 @@ export class BrokerAnswers {
     return sequence > (this.#lastSequence ?? sequence) ? undefined : this.#stream.at(sequence)?.messageHash;
   }
 
+  firstHeld(sequence: number): number | undefined {
+    const found = this.#stream.from(sequence)?.sequence;
+    return found === undefined || found > (this.#lastSequence ?? found) ? undefined : found;
+  }
+
   get consumer(): ConsumerState | undefined {
     const state = this.#stream.consumer?.state;
     const lastSequence = this.#lastSequence;

@@ -63,6 +63,10 @@ export class SimBrokerLink implements BrokerLink {
     return this.#ask(`read message ${sequence}`, () => this.#init.answers.hashAt(sequence));
   }
 
+  firstHeld(sequence: number): Promise<number | undefined> {
+    return this.#ask(`look for a message from ${sequence} on`, () => this.#init.answers.firstHeld(sequence));
+  }
+
   consumer(): Promise<ConsumerState | undefined> {
     return this.#ask("get the state of the consumer", () => this.#init.answers.consumer);
   }

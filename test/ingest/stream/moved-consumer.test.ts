@@ -11,11 +11,13 @@ const CURSOR = { stream: "S", created: "2026-01-01T00:00:00Z", sequence: 0, firs
 
 const buffered: ReceivedMessage[] = [];
 const ends: ReadingEnd[] = [];
+let requests = 0;
 let reading: StreamReading | undefined;
 afterEach(() => {
   reading?.[Symbol.dispose]();
   buffered.length = 0;
   ends.length = 0;
+  requests = 0;
 });
 
 /** The consumer's delivery number `delivery`. */
@@ -25,98 +27,149 @@ const message = (delivery: number, sequence: number): BrokerMessage => ({
   reply: `$JS.ACK.S.C.1.${sequence}.${delivery}.1000.0`,
 });
 
-/** A reading of a stream that holds these sequences. */
-function start({ holds }: { readonly holds: readonly number[] | PartnerdError }) {
-  const opened = Promise.withResolvers<PullListener>();
+interface Scene {
+  /** The sequences that the stream holds; or the error of each question. */
+  readonly holds: readonly number[] | PartnerdError;
+  readonly start?: number;
+  readonly loggedUpTo?: number;
+  /** Called with each question. */
+  readonly onAsked?: (sequence: number) => void | Promise<void>;
+}
+
+function start({ holds, start: first = 1, loggedUpTo = 0, onAsked = () => {} }: Scene): PullListener {
+  let opened: PullListener | undefined;
   const link = {
     openPull: (listener: PullListener) => {
-      opened.resolve(listener);
-      return { request: () => {}, [Symbol.dispose]: () => {} };
+      opened = listener;
+      return { request: () => requests++, [Symbol.dispose]: () => {} };
     },
     acknowledge: () => {},
     isClosed: () => false,
-    hashAt: async (sequence: number) => {
+    firstHeld: async (sequence: number) => {
+      await onAsked(sequence);
       if (holds instanceof PartnerdError) throw holds;
-      return holds.includes(sequence) ? "hash" : undefined;
+      return holds.find((held) => held >= sequence);
     },
   };
   reading = new StreamReading({
     link,
     clock: new VirtualClock(),
-    cursor: CURSOR,
+    cursor: { ...CURSOR, sequence: loggedUpTo },
     consumerSequence: 1,
+    start: first,
     window: 10,
     hadUpTo: 0,
     buffer: {
       offer: (received) => buffered.push(received) > 0,
-      counts: () => ({ dropped: 0, buffered: buffered.length, capacity: 10 }),
+      counts: () => ({ dropped: 0, buffered: 0, capacity: 10 }),
     },
     onProgress: () => {},
     onLogged: () => {},
     onEnded: (end) => ends.push(end),
   });
-  return opened.promise;
+  if (opened === undefined) throw new Error("nothing was opened");
+  return opened;
 }
 
+const deliver = (listener: PullListener, ...all: readonly number[]) => {
+  for (const [index, sequence] of all.entries()) listener.message(message(index + 1, sequence));
+};
 const sequences = () => buffered.map(({ position }) => position?.sequence);
-const gaps = () => buffered.flatMap(({ gaps: found = [] }) => found);
+const gaps = () => buffered.flatMap(({ gaps: found = [] }) => found.map((gap) => [gap.streamSequence, gap.lastStreamSequence]));
 const answered = () => new Promise<void>((resolve) => setImmediate(resolve));
 
+test("messages in sequence cost no request", async () => {
+  deliver(start({ holds: new PartnerdError("nats_unavailable", "not asked") }), 1, 2, 3);
+  expect(sequences()).toEqual([1, 2, 3]);
+  await answered();
+  expect(ends).toEqual([]);
+});
+
 describe("if a message comes out of sequence", () => {
-  test.each([
-    ["the first", [2]],
-    ["the last", [4]],
-  ])("reading restarts if the stream holds %s of the skipped messages", async (_, holds) => {
-    const listener = await start({ holds });
-    listener.message(message(1, 1));
-    listener.message(message(2, 5));
-    listener.message(message(3, 6));
+  test.each([2, 3, 4])("reading restarts if the stream holds message %i of those that were skipped", async (held) => {
+    deliver(start({ holds: [1, held, 5, 6] }), 1, 5, 6);
     await answered();
     expect(sequences()).toEqual([1]);
-    expect(ends).toEqual([{ reason: "consumer_moved", facts: { first: 2, last: 4 } }]);
+    expect(ends).toEqual([{ reason: "consumer_moved", facts: { first: held, last: 4 } }]);
   });
 
-  test("reading restarts if the stream holds the only message that was skipped", async () => {
-    const listener = await start({ holds: [2] });
-    listener.message(message(1, 1));
-    listener.message(message(2, 3));
+  test("a gap in the stream is recorded, and the messages after it keep their order, also over more gaps", async () => {
+    const answers = new Map<number, PromiseWithResolvers<void>>();
+    const onAsked = (sequence: number) => {
+      const answer = Promise.withResolvers<void>();
+      answers.set(sequence, answer);
+      return answer.promise;
+    };
+    const listener = start({ holds: [1, 5, 6, 9, 10], onAsked });
+    deliver(listener, 1, 5, 6, 9, 10);
+    answers.get(7)?.resolve();
     await answered();
-    expect(ends).toEqual([{ reason: "consumer_moved", facts: { first: 2, last: 2 } }]);
+    expect(sequences()).toEqual([1]);
+    answers.get(2)?.resolve();
+    await answered();
+    listener.message(message(6, 11));
+    expect([sequences(), gaps(), ends]).toEqual([
+      [1, 5, 6, 9, 10, 11],
+      [
+        [2, 4],
+        [7, 8],
+      ],
+      [],
+    ]);
   });
 
-  test("a gap in the stream is recorded, and the messages after it keep their order, also over a second gap", async () => {
-    const listener = await start({ holds: [] });
-    for (const [delivery, sequence] of [1, 5, 6, 9].entries()) listener.message(message(delivery + 1, sequence));
+  test("the message after the gap may have been removed since", async () => {
+    deliver(start({ holds: [9] }), 5);
     await answered();
-    listener.message(message(5, 10));
-    expect(sequences()).toEqual([1, 5, 6, 9, 10]);
-    expect(gaps()).toHaveLength(2);
-    expect(ends).toEqual([]);
+    expect([sequences(), gaps(), ends]).toEqual([[5], [[1, 4]], []]);
+  });
+
+  test("an answer that does not know the message after the gap proves nothing", async () => {
+    deliver(start({ holds: [] }), 5);
+    await answered();
+    expect([sequences(), ends]).toEqual([[], [{ reason: "gap_unconfirmed", facts: { first: 1, last: 4 } }]]);
+  });
+
+  test("among those that are read again, reading restarts, too, but a gap there is not recorded", async () => {
+    deliver(start({ holds: [3, 4, 7], start: 3, loggedUpTo: 5 }), 3, 4, 7);
+    await answered();
+    expect([sequences(), gaps(), ends]).toEqual([[3, 4, 7], [[6, 6]], []]);
+    reading?.[Symbol.dispose]();
+    buffered.length = 0;
+    deliver(start({ holds: [3, 4, 5], start: 3, loggedUpTo: 5 }), 3, 5);
+    await answered();
+    expect([sequences(), ends]).toEqual([[3], [{ reason: "consumer_moved", facts: { first: 4, last: 4 } }]]);
   });
 
   test("an answer that fails ends the reading", async () => {
     const failure = new PartnerdError("nats_unavailable", "no answer");
-    const listener = await start({ holds: failure });
-    listener.message(message(1, 5));
+    deliver(start({ holds: failure }), 5);
     await answered();
-    expect(sequences()).toEqual([]);
-    expect(ends).toEqual([failure]);
+    expect([sequences(), ends]).toEqual([[], [failure]]);
   });
 
   test("nothing is taken after the reading was disposed", async () => {
-    const listener = await start({ holds: [] });
-    listener.message(message(1, 5));
+    deliver(start({ holds: [5] }), 5);
     reading?.[Symbol.dispose]();
     await answered();
     expect(sequences()).toEqual([]);
   });
-});
 
-test("messages in sequence cost no request", async () => {
-  const listener = await start({ holds: new PartnerdError("nats_unavailable", "not asked") });
-  listener.message(message(1, 1));
-  listener.message(message(2, 2));
-  expect(sequences()).toEqual([1, 2]);
-  await answered();
-  expect(ends).toEqual([]);
+  test("nothing more is requested while the broker is asked, and a request is made after that", async () => {
+    const listener = start({ holds: [5, 6, 7, 8, 9, 10, 11, 12, 13, 14] });
+    expect(requests).toBe(1);
+    deliver(listener, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
+    expect(requests).toBe(1);
+    await answered();
+    expect([requests, buffered.length]).toEqual([2, 10]);
+  });
+
+  test("no more than 16 MiB wait for the answer", () => {
+    const listener = start({ holds: [], onAsked: () => new Promise(() => {}) });
+    const large = (delivery: number) => ({ ...message(delivery, delivery + 1), data: new Uint8Array(4 * 1_048_576) });
+    for (let delivery = 1; delivery <= 4; delivery++) listener.message(large(delivery));
+    expect(ends).toEqual([]);
+    listener.message(message(5, 6));
+    expect(ends).toEqual([{ reason: "buffer_full" }]);
+  });
 });

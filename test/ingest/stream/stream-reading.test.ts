@@ -36,11 +36,12 @@ function start(): void {
       },
       acknowledge: ({ reply }: BrokerMessage) => void acknowledged.push(reply ?? ""),
       isClosed: () => isClosed,
-      hashAt: async () => undefined,
+      firstHeld: async (sequence: number) => sequence + 1,
     },
     clock: new VirtualClock(),
     cursor: CURSOR,
     consumerSequence: 1,
+    start: 1,
     window: WINDOW,
     hadUpTo: 0,
     buffer: {

@@ -38,6 +38,7 @@ export const replyOf = (sequence: number, pending: number) => `$JS.ACK.S.C.1.${s
 export const LINK: BrokerLink = {
   state: async () => HELD,
   hashAt: async () => "hash",
+  firstHeld: async (sequence) => sequence,
   consumer: async () => ELSEWHERE,
   recreateConsumerAt: async () => {},
   openPull: () => ({ request: () => {}, [Symbol.dispose]: () => {} }),

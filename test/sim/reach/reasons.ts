@@ -15,8 +15,8 @@ const LOST_ROWS = "Only a log that has lost rows in its middle lacks a message b
 const CAPTURE = "The simulated stream captures all subjects. test/ingest/stream/align.test.ts.";
 const SETTINGS = "A world does not edit the settings of the stream; integration tests do.";
 const CLONE = "The simulated clone has our PeerID, takes the consumer, and reads nothing. test/ingest/stream/contest.test.ts.";
-const CLONE_GAP =
-  "Rare: a clone must move the consumer past messages, and the stream lose some just then. test/ingest/stream/moved-consumer.test.ts.";
+const GAP_ASKED =
+  "Rare: the broker fails while it is asked about a gap, or is asked about two at once. test/ingest/stream/moved-consumer.test.ts.";
 const WELL_FORMED = "The simulated broker's replies are well formed; fuzzing covers others.";
 const DENIED = "The simulated broker denies nothing. test/integration/nats-permissions.test.ts.";
 const OVER =
@@ -129,15 +129,11 @@ export const REASONS: readonly Reason[] = [
     "get progress(): Rereading | null {": STATUS,
   }),
   ...inFile("src/ingest/stream/stream-reading.ts", {
-    "this.#held = [message];": CLONE_GAP,
-    "async #askFor(skipped: readonly [number, number]): Promise<void> {": CLONE_GAP,
-    "this.#held.push(message);": CLONE_GAP,
-    "#release(): void {": CLONE_GAP,
-    "} else {": CLONE_GAP,
-    "this.#end(hashes);": CLONE_GAP,
-    "const next = deliveryPositionOf(reply)?.streamSequence ?? 0;": WELL_FORMED,
+    'if (this.#heldBytes > MAX_HELD_BYTES) this.#end({ reason: "buffer_full" });': FULL_BUFFER,
+    "if (found instanceof PartnerdError) this.#end(found);": GAP_ASKED,
+    "const proven = this.#held.splice(0, unproven === -1 ? this.#held.length : unproven);": GAP_ASKED,
     'if (position === undefined) return { reason: "position_missing", facts: { subject: message.subject } };': WELL_FORMED,
-    'if (!this.#offer(message, position)) return { reason: "buffer_full" };': FULL_BUFFER,
+    'this.#end({ reason: "buffer_full" });': FULL_BUFFER,
     "if (this.#ended) return;": LATE,
   }),
   ...inFile("src/p2p/heartbeat/handler.ts", {
