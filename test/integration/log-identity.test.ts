@@ -33,6 +33,11 @@ describe.concurrent("a log whose key is gone", () => {
     const before = rowsOf(daemon);
     renameSync(key, `${key}.away`);
     expectFailure(await runOn(daemon.dataDir), 78, [peerId, `there is no key at ${key}`]);
+    const data = ["--data", daemon.dataDir];
+    for (const action of [["show"], ["export", "--out", `${key}.copy`], ["accept"]]) {
+      const refused = await runCommand(["identity", ...action, ...data]);
+      expectFailure(refused, 78, [peerId, `there is no key at ${key}`, `identity import FILE --data ${daemon.dataDir}\``]);
+    }
     expect([existsSync(key), rowsOf(daemon)]).toEqual([false, before]);
     renameSync(`${key}.away`, key);
     await daemon.start("started");
