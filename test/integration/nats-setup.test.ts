@@ -131,6 +131,18 @@ describe("setUp", () => {
     expect(await stream()).toMatchObject({ max_bytes: -1, max_age: 0 });
   });
 
+  it("refuses an age below the stream's duplicate_window, and takes any for a new stream", async () => {
+    await setUp(client, { ...wanted, limits: { maxAgeMs: 100 } });
+    await manager.streams.delete(wanted.stream);
+    await setUp(client, wanted);
+    await expect(planFor(client, { ...wanted, limits: { maxAgeMs: 5_000 } })).rejects.toMatchObject({
+      code: "usage",
+      message: `--max-age is 5 s, expected at least 2 min, the duplicate_window of stream ${wanted.stream}`,
+      nextStep: "give --max-age 2min or more",
+    });
+    expect((await setUp(client, { ...wanted, limits: { maxAgeMs: 120_000 } })).stream.action).toBe("update");
+  });
+
   it("keeps settings that are no longer requested", async () => {
     await setUp(client, wanted);
     expect(isDone(await setUp(client, { ...wanted, subjects: ["CREATE_RESOURCE"] }))).toBe(true);
