@@ -223,7 +223,7 @@ describe("setUp rejects, without changing anything,", () => {
     });
     await manager.streams.update("OTHER", { subjects: ["*"] });
     await expect(setUp(client, wanted)).rejects.toMatchObject({
-      nextStep: matching(/^set nats\.stream to OTHER and run setup again/),
+      nextStep: matching(/^set nats\.stream to OTHER and run `oc-partnerd setup` again/),
     });
     await expect(stream()).rejects.toThrow("stream not found");
   });

@@ -9,7 +9,7 @@ import { readConfigured } from "../../base/setting-file.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { ExportFormat, RawKeyType } from "../../identity/key-formats.ts";
-import { nextStepFor } from "../terminal/command-line.ts";
+import { copyable } from "../terminal/command-line.ts";
 import { CONFIG_FLAG, configOf, DATA_FLAG, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type IdentityOutput, identityJson, identityText, type LogIdentity, output } from "./identity-text.ts";
@@ -55,7 +55,7 @@ export function identityCommand(env: Env): Command {
     .action(async (action: string, file: string | undefined, { type, format, out, json, ...flags }: IdentityFlags) => {
       const config = configOf(flags, env);
       const done = await runIdentity({ action, file, type, format, out }, config);
-      print(json ? jsonText(identityJson(done)) : nextStepFor(identityText(done), process.argv.slice(2)));
+      print(json ? jsonText(identityJson(done)) : copyable(identityText(done)));
     });
 }
 

@@ -8,7 +8,7 @@ import type { Config } from "../../config/schema.ts";
 import { subjectsOf } from "../../events/vocabulary.ts";
 import type { HeadsSetup } from "../../nats/heads/heads-setup.ts";
 import type { LimitChanges } from "../../nats/setup/stream-config.ts";
-import { nextStepFor } from "../terminal/command-line.ts";
+import { copyable } from "../terminal/command-line.ts";
 import {
   CONFIG_FLAG,
   configOf,
@@ -50,7 +50,7 @@ export function setupCommand(env: Env): Command {
       const limits = streamLimitsOf(flags);
       const { nats, config } = flags;
       const { text, feasible } = await runSetup(configOf({ nats, config }, env), flags, limits);
-      print(flags.json ? text : nextStepFor(text, process.argv.slice(2)));
+      print(flags.json ? text : copyable(text));
       if (!feasible) process.exitCode = 1;
     });
 }

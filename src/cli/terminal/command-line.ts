@@ -36,6 +36,11 @@ export function nextStepFor(text: string, argv: readonly string[]): string {
   });
 }
 
+/** `text`, whose commands work when copied from the output of this command line. */
+export function copyable(text: string): string {
+  return nextStepFor(text, process.argv.slice(2));
+}
+
 function placeFlags(command: string, rest: string, argv: readonly string[]): string {
   return Object.entries(PLACE_FLAGS)
     .filter(([flag, commands]) => commands.includes(command) && !rest.includes(flag) && !isRefused(flag, command, rest))

@@ -29,7 +29,7 @@ export function* headWitnesses(
     yield {
       place: "oc-partnerd.head",
       claim: "is missing or was never completely written, so rows may be gone from the end of the log",
-      witness: "the next start writes a new one; `check --require-head` makes this a finding",
+      witness: "the next start writes a new one; --require-head makes this a finding",
     };
   if (newest === 0)
     yield {
