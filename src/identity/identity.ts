@@ -7,7 +7,7 @@ import type { PeerId } from "../base/ids.ts";
 import { isPath, pathNextStep, shownPath } from "../base/secrets/shown.ts";
 import { createKeyFile, readKeyFile } from "./key-file.ts";
 import { type ExportFormat, exportedKey, KeyProblem, privateKeyIn, type RawKeyType } from "./key-formats.ts";
-import { type IdentityPlace, identityPathOf } from "./key-paths.ts";
+import { type IdentityPlace, identityPathOf, keptKeyPathIn } from "./key-paths.ts";
 import { otherIdentity } from "./other-identity.ts";
 
 /** A key, and the file that holds it. */
@@ -26,9 +26,7 @@ export async function loadOrCreateIdentity(place: IdentityPlace, logged?: PeerId
   const path = identityPathOf(place);
   const contents = readKeyFile(path);
   if (contents !== undefined) return belongingTo(logged, keyIn(contents, path), place);
-  if (logged !== undefined) throw otherIdentity(place, logged, undefined);
-  if (place.identityFile !== undefined)
-    throw missing(place, "name an existing key file, or unset identityFile to use the data directory's");
+  if (logged !== undefined || place.identityFile !== undefined) throw missing(place, logged);
   const key = await generateKeyPair("Ed25519");
   // Another process may have created one in the meantime.
   return createKeyFile(path, privateKeyToProtobuf(key)) ? key : loadIdentity(place).key;
@@ -36,11 +34,17 @@ export async function loadOrCreateIdentity(place: IdentityPlace, logged?: PeerId
 
 /** The existing identity. Throws as loadOrCreateIdentity does, and identity_invalid if there is none and the log belongs to none. */
 export function loadIdentity(place: IdentityPlace, logged?: PeerId): Identity {
+  const identity = identityInPlace(place, logged);
+  belongingTo(logged, identity.key, place);
+  return identity;
+}
+
+/** As loadIdentity, but the log, which belongs to `logged`, may belong to another key. */
+export function identityInPlace(place: IdentityPlace, logged: PeerId | undefined): Identity {
   const path = identityPathOf(place);
   const contents = readKeyFile(path);
-  if (contents !== undefined) return { key: belongingTo(logged, keyIn(contents, path), place), path };
-  if (logged !== undefined) throw otherIdentity(place, logged, undefined);
-  throw missing(place, "name a data directory with --data; the first `oc-partnerd run` creates its identity");
+  if (contents !== undefined) return { key: keyIn(contents, path), path };
+  throw missing(place, logged);
 }
 
 /** The result of an import. `created` is false if the data directory had this key already. */
@@ -49,21 +53,33 @@ export interface ImportedIdentity extends Identity {
 }
 
 /**
- * Makes `contents`, the key in the file `source`, the identity of the data directory. Throws identity_invalid if `contents` has no
- * usable key, and file_failed, leaving everything as it was, if the directory has another identity.
+ * Makes `contents`, the key in the file `source`, the identity of the data directory, whose log belongs to `logged`. Throws
+ * identity_invalid if `contents` has no usable key, and file_failed, leaving everything as it was, if the directory has another
+ * identity.
  */
 export function importIdentity(
   { contents, source, type }: { readonly contents: Uint8Array; readonly source: string; readonly type?: RawKeyType | undefined },
   data: string,
+  logged?: PeerId,
 ): ImportedIdentity {
   const key = keyIn(contents, source, type);
   const path = identityPathOf({ data });
   if (createKeyFile(path, privateKeyToProtobuf(key))) return { key, path, created: true };
   const { key: existing } = loadIdentity({ data });
   if (existing.equals(key)) return { key, path, created: false };
-  throw new PartnerdError("file_failed", `${path} holds another identity, ${peerIdOfKey(existing)}, and is not overwritten`, {
-    nextStep: "stop the daemon and move the file away first; partners know this PeerID, so keep it",
+  const inPlace = peerIdOfKey(existing);
+  throw new PartnerdError("file_failed", `${path} holds another identity, ${inPlace}, and is not overwritten`, {
+    nextStep: `stop the daemon, rename that file to ${keptKeyPathIn(data, inPlace)}, and import again; ${afterImport(peerIdOfKey(key), inPlace, logged)}`,
   });
+}
+
+function afterImport(imported: PeerId, inPlace: PeerId, logged: PeerId | undefined): string {
+  if (logged === imported) return "the log belongs to the key that you import, and the daemon then starts";
+  const accept = "let the log belong to the new key with `oc-partnerd identity accept`";
+  if (logged === inPlace) return `partners know us by the key in place, so keep it; afterwards ${accept}`;
+  return logged === undefined
+    ? "partners may know the key in place, so keep it"
+    : `the log belongs to ${logged}; afterwards ${accept}`;
 }
 
 /** Writes `key` to a new file (0600). Throws file_failed, also if the file exists. */
@@ -92,8 +108,15 @@ export function keyIn(contents: Uint8Array, path: string, type?: RawKeyType): Pr
 }
 
 /** A key may have been given as `identityFile`; the path in the data directory is never a key. */
-function missing({ data, identityFile }: IdentityPlace, nextStep: string): PartnerdError {
-  if (identityFile === undefined || isPath(identityFile))
+function missing(place: IdentityPlace, logged: PeerId | undefined): PartnerdError {
+  const { data, identityFile } = place;
+  const isShown = identityFile === undefined || isPath(identityFile);
+  if (logged !== undefined && isShown) return otherIdentity(place, logged, undefined);
+  const nextStep =
+    identityFile === undefined
+      ? "name a data directory with --data; the first `oc-partnerd run` creates its identity"
+      : "name an existing key file, or unset identityFile to use the data directory's";
+  if (isShown)
     return new PartnerdError("identity_invalid", `no identity file at "${identityPathOf({ data, identityFile })}"`, { nextStep });
   return new PartnerdError("identity_invalid", `identityFile names no file: ${shownPath(identityFile)}`, {
     nextStep: pathNextStep(identityFile, nextStep),

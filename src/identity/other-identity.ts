@@ -13,29 +13,26 @@ export function otherIdentity(
 ): PartnerdError {
   const path = identityPathOf(place);
   const there = found === undefined ? `there is no key at ${path}` : `${path} holds the key of ${found}`;
-  return new PartnerdError("identity_changed", `the log belongs to ${logged}, but ${there}; partners know us as ${logged}`, {
-    nextStep: `${waysOut(place, logged, found, source).join("; or ")}. Partners must be told a new PeerID`,
+  return new PartnerdError("identity_changed", `the log belongs to ${logged}, but ${there}`, {
+    nextStep: `${waysOut(place, found, source).join("; or ")}. Partners know the log's PeerID, and must be told a new one`,
   });
 }
 
 /** The ways out for an operator whose key is not the log's, the best one first. */
-function waysOut(
-  place: IdentityPlace,
-  logged: PeerId,
-  found: PeerId | undefined,
-  source: string | undefined,
-): readonly [string, ...string[]] {
-  const path = identityPathOf(place);
-  const from = source === undefined ? "" : `, from ${source},`;
-  const back = `put the key of ${logged}${from} back as ${path}`;
-  const taken = found === undefined ? "" : `take over the key of ${found} with \`oc-partnerd identity accept\``;
+function waysOut(place: IdentityPlace, found: PeerId | undefined, source: string | undefined): readonly [string, ...string[]] {
+  const key = source === undefined ? "the log's key" : `the log's key, which is in ${source},`;
+  const accept = "let the log belong to it with `oc-partnerd identity accept`";
+  const other = found === undefined ? undefined : `keep the key of ${found} and ${accept}`;
   if (place.identityFile !== undefined) {
-    const another = taken || "put another key there and take it over with `oc-partnerd identity accept`";
-    return [back, another, "unset identityFile, and make a new key with `identity rotate`"];
+    const rotate = "unset identityFile and make a new key with `oc-partnerd identity rotate`";
+    return [`put ${key} back as ${place.identityFile}`, other ?? `put another key there and ${accept}`, rotate];
   }
-  const another =
-    taken || "import another key with `oc-partnerd identity import FILE` and take it over with `oc-partnerd identity accept`";
-  return [back, another, "make a new key with `oc-partnerd identity rotate`"];
+  const rename = found === undefined ? "" : `rename that file to ${keptKeyPathIn(place.data, found)} and `;
+  return [
+    `${rename}put ${key} back with \`oc-partnerd identity import FILE\``,
+    other ?? `import another key the same way and ${accept}`,
+    "make a new key with `oc-partnerd identity rotate`",
+  ];
 }
 
 function keptKeyOf({ data }: IdentityPlace, logged: PeerId): string | undefined {

@@ -45,3 +45,12 @@ export function temporaryFiles(): { readonly directory: string; readonly written
 export function fixtureText(...lines: readonly object[]): string {
   return [{ fixture: "oc-partnerd", version: 1 }, ...lines].map((line) => `${JSON.stringify(line)}\n`).join("");
 }
+
+/** Runs what follows as if the command line were `words`. Call the result to undo it. */
+export function asCommandLine(...words: readonly string[]): () => void {
+  const before = process.argv;
+  process.argv = [...before.slice(0, 2), ...words];
+  return () => {
+    process.argv = before;
+  };
+}

@@ -3,10 +3,13 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync,
 import { join } from "node:path";
 import { generateKeyPair, privateKeyToProtobuf } from "@libp2p/crypto/keys";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { importIdentity, loadIdentity, loadOrCreateIdentity } from "../../src/identity/identity.ts";
+import { PartnerdError } from "../../src/base/errors.ts";
+import type { PeerId } from "../../src/base/ids.ts";
+import { identityInPlace, importIdentity, loadIdentity, loadOrCreateIdentity, peerIdOfKey } from "../../src/identity/identity.ts";
 import { keyFileVerdict } from "../../src/identity/key-file.ts";
 import { temporaryDirectory } from "../store/support/temporary-store.ts";
 import { errorWith } from "../support/matchers.ts";
+import { PEER_A } from "../support/peers.ts";
 
 let data: string;
 let path: string;
@@ -182,5 +185,35 @@ describe("an import", () => {
       errorWith("file_failed", new RegExp(`${path} holds another identity, 12D3KooW\\w+, and is not overwritten`)),
     );
     expect(loadIdentity({ data }).key.equals(existing)).toBe(true);
+  });
+
+  it("over another identity says which of the two keys partners know, by the log", async () => {
+    const [inPlace, key] = [peerIdOfKey(await loadOrCreateIdentity({ data })), await generateKeyPair("Ed25519")];
+    const nextStep = (logged?: PeerId) => {
+      try {
+        importIdentity({ contents: privateKeyToProtobuf(key), source: "node.key" }, data, logged);
+      } catch (thrown) {
+        return thrown instanceof PartnerdError ? thrown.nextStep : undefined;
+      }
+      return "imported";
+    };
+    const rename = `stop the daemon, rename that file to ${path}.${inPlace}, and import again`;
+    const accept = "let the log belong to the new key with `oc-partnerd identity accept`";
+    expect(nextStep(peerIdOfKey(key))).toBe(`${rename}; the log belongs to the key that you import, and the daemon then starts`);
+    expect(nextStep(inPlace)).toBe(`${rename}; partners know us by the key in place, so keep it; afterwards ${accept}`);
+    expect(nextStep(PEER_A)).toBe(`${rename}; the log belongs to ${PEER_A}; afterwards ${accept}`);
+    expect(nextStep()).toBe(`${rename}; partners may know the key in place, so keep it`);
+  });
+});
+
+describe("a log without its key", () => {
+  it("is named, with the ways out, but no text that may be the key", () => {
+    expect(() => identityInPlace({ data }, PEER_A)).toThrow(
+      errorWith("identity_changed", new RegExp(`^the log belongs to ${PEER_A}, but there is no key at ${path}$`)),
+    );
+    const token = "8Jd0fKq3ZtW5xRb1LmVn6YcH";
+    expect(() => identityInPlace({ data, identityFile: token }, PEER_A)).toThrow(
+      errorWith("identity_invalid", /^identityFile names no file: the value \(24 characters/),
+    );
   });
 });

@@ -84,7 +84,8 @@ describe("a restored log", () => {
       kind: "refused",
       error: {
         code: "identity_changed",
-        nextStep: expect.stringContaining(`put the key of ${PEER_A} back as ${path()}`) as string,
+        message: `the log belongs to ${PEER_A}, but there is no key at ${path()}`,
+        nextStep: expect.stringContaining("put the log's key back with `oc-partnerd identity import FILE`") as string,
       },
     });
     expect(() => statSync(path())).toThrow("ENOENT");
@@ -96,7 +97,7 @@ describe("a restored log", () => {
       kind: "refused",
       error: {
         message: expect.stringContaining(`${path()} holds the key of ${other}`) as string,
-        nextStep: expect.stringContaining(`put the key of ${peerId}, from ${to}.identity.key, back as ${path()}`) as string,
+        nextStep: expect.stringContaining(`put the log's key, which is in ${to}.identity.key, back with`) as string,
       },
     });
   });

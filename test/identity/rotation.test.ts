@@ -153,23 +153,30 @@ describe("the refusal of another key", () => {
 
   it("names both PeerIDs, the file and three ways out", async () => {
     expect(await refusal({ data }, PEER_C)).toBe(
-      `identity_changed: the log belongs to ${PEER_C}, but ${path("identity.key")} holds the key of ${first}; partners know us as ${PEER_C}. ` +
-        `put the key of ${PEER_C} back as ${path("identity.key")}; or take over the key of ${first} with \`oc-partnerd identity accept\`; ` +
-        "or make a new key with `oc-partnerd identity rotate`. Partners must be told a new PeerID",
+      `identity_changed: the log belongs to ${PEER_C}, but ${path("identity.key")} holds the key of ${first}. ` +
+        `rename that file to ${path(`identity.key.${first}`)} and put the log's key back with \`oc-partnerd identity import FILE\`; ` +
+        `or keep the key of ${first} and let the log belong to it with \`oc-partnerd identity accept\`; ` +
+        "or make a new key with `oc-partnerd identity rotate`. Partners know the log's PeerID, and must be told a new one",
     );
   });
 
-  it("names the import if there is no key, and the file that was kept", async () => {
-    renameSync(path("identity.key"), path(`identity.key.${first}`));
+  it("says that an import puts the log's key back, and from which file", async () => {
+    renameSync(path("identity.key"), path("moved.key"));
     const text = await refusal({ data }, first);
-    expect(text).toContain(`there is no key at ${path("identity.key")}`);
-    expect(text).toContain(
-      `put the key of ${first}, from ${path(`identity.key.${first}`)}, back as ${path("identity.key")}; or import`,
+    expect(text).toBe(
+      `identity_changed: the log belongs to ${first}, but there is no key at ${path("identity.key")}. ` +
+        "put the log's key back with `oc-partnerd identity import FILE`; " +
+        "or import another key the same way and let the log belong to it with `oc-partnerd identity accept`; " +
+        "or make a new key with `oc-partnerd identity rotate`. Partners know the log's PeerID, and must be told a new one",
     );
-    expect(text).toContain("`oc-partnerd identity import FILE` and take it over with `oc-partnerd identity accept`");
+    const kept = path(`identity.key.${first}`);
+    renameSync(path("moved.key"), kept);
+    expect(await refusal({ data }, first)).toContain(
+      `put the log's key, which is in ${kept}, back with \`oc-partnerd identity import FILE\`; or`,
+    );
     const missing = path("missing.key");
     expect(await refusal({ data, identityFile: missing }, first)).toMatch(
-      /^identity_changed: .*put another key there and take it over.*unset identityFile, and make/,
+      /^identity_changed: .*put another key there and let the log .*unset identityFile and make a new key with `oc-partnerd identity rotate`/,
     );
   });
 });

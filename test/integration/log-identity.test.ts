@@ -33,6 +33,11 @@ describe.concurrent("a log whose key is gone", () => {
     const before = rowsOf(daemon);
     renameSync(key, `${key}.away`);
     expectFailure(await runOn(daemon.dataDir), 78, [peerId, `there is no key at ${key}`]);
+    const data = ["--data", daemon.dataDir];
+    for (const action of [["show"], ["export", "--out", `${key}.copy`], ["accept"]]) {
+      const refused = await runCommand(["identity", ...action, ...data]);
+      expectFailure(refused, 78, [peerId, `there is no key at ${key}`, `identity import FILE --data ${daemon.dataDir}\``]);
+    }
     expect([existsSync(key), rowsOf(daemon)]).toEqual([false, before]);
     renameSync(`${key}.away`, key);
     await daemon.start("started");
@@ -52,7 +57,7 @@ describe.concurrent("a log whose key is gone", () => {
     expect(restored.stdout).toContain(
       `the daemon will not start yet: the log belongs to ${peerId}, but there is no key at ${key}`,
     );
-    expect(restored.stdout).toContain(`first: put the key of ${peerId} back as ${key}; or import`);
+    expect(restored.stdout).toContain(`identity import FILE --data ${data}\``);
     expectFailure(await runOn(data), 78, [peerId, "there is no key"]);
     expect(existsSync(key)).toBe(false);
   });
@@ -105,7 +110,7 @@ describe.concurrent("a log with the key of another PeerID", () => {
     }
     expect(JSON.parse((await runCommand(["identity", "show", ...data, "--json"])).stdout)).toMatchObject({ logPeerId: peerId });
     const ways = [
-      `put the key of ${peerId} back as ${key}`,
+      `rename that file to ${key}.${other.peerId} and put the log's key back`,
       `identity accept --data ${daemon.dataDir}\``,
       `identity rotate --data ${daemon.dataDir}\``,
     ];

@@ -131,6 +131,18 @@ describe("setUp", () => {
     expect(await stream()).toMatchObject({ max_bytes: -1, max_age: 0 });
   });
 
+  it("refuses an age below the stream's duplicate_window, and takes any for a new stream", async () => {
+    await setUp(client, { ...wanted, limits: { maxAgeMs: 100 } });
+    await manager.streams.delete(wanted.stream);
+    await setUp(client, wanted);
+    await expect(planFor(client, { ...wanted, limits: { maxAgeMs: 5_000 } })).rejects.toMatchObject({
+      code: "usage",
+      message: `--max-age is 5 s, expected at least 2 min, the duplicate_window of stream ${wanted.stream}`,
+      nextStep: "give --max-age 2min or more",
+    });
+    expect((await setUp(client, { ...wanted, limits: { maxAgeMs: 120_000 } })).stream.action).toBe("update");
+  });
+
   it("keeps settings that are no longer requested", async () => {
     await setUp(client, wanted);
     expect(isDone(await setUp(client, { ...wanted, subjects: ["CREATE_RESOURCE"] }))).toBe(true);
@@ -211,7 +223,7 @@ describe("setUp rejects, without changing anything,", () => {
     });
     await manager.streams.update("OTHER", { subjects: ["*"] });
     await expect(setUp(client, wanted)).rejects.toMatchObject({
-      nextStep: matching(/^set nats\.stream to OTHER and run setup again/),
+      nextStep: matching(/^set nats\.stream to OTHER and run `oc-partnerd setup` again/),
     });
     await expect(stream()).rejects.toThrow("stream not found");
   });

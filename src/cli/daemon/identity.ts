@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { isFault, PartnerdError, toPartnerdError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/ids.ts";
 import { readConfigured } from "../../base/setting-file.ts";
 import type { Config } from "../../config/schema.ts";
+import type { Identity } from "../../identity/identity.ts";
 import type { ExportFormat, RawKeyType } from "../../identity/key-formats.ts";
-import { nextStepFor } from "../terminal/command-line.ts";
+import { copyable } from "../terminal/command-line.ts";
 import { CONFIG_FLAG, configOf, DATA_FLAG, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type IdentityOutput, identityJson, identityText, type LogIdentity, output } from "./identity-text.ts";
@@ -53,7 +55,7 @@ export function identityCommand(env: Env): Command {
     .action(async (action: string, file: string | undefined, { type, format, out, json, ...flags }: IdentityFlags) => {
       const config = configOf(flags, env);
       const done = await runIdentity({ action, file, type, format, out }, config);
-      print(json ? jsonText(identityJson(done)) : nextStepFor(identityText(done), process.argv.slice(2)));
+      print(json ? jsonText(identityJson(done)) : copyable(identityText(done)));
     });
 }
 
@@ -64,17 +66,19 @@ interface IdentityRequest extends Pick<IdentityFlags, "type" | "format" | "out">
 
 /** Throws usage, and as the functions of src/identity/identity.ts and src/daemon/log/change-identity.ts do. */
 async function runIdentity(request: IdentityRequest, config: Config): Promise<IdentityOutput> {
-  const { exportIdentity, loadIdentity } = await import("../../identity/identity.ts");
+  const { exportIdentity, identityInPlace } = await import("../../identity/identity.ts");
   const { action, file, type, format, out } = request;
   switch (action) {
-    case "show":
-      return output("shown", loadIdentity(config), { log: await logOf(config.data) });
+    case "show": {
+      const log = await logOf(config.data);
+      return beside(log, "shown", identityInPlace(config, peerIdOf(log)), config);
+    }
     case "import":
       return imported(file, type, config);
     case "export": {
       if (out === undefined)
         throw usage("export needs --out, the file to write", "oc-partnerd identity export --out identity.key");
-      const identity = loadIdentity(config);
+      const identity = identityInPlace(config, peerIdOf(await logOf(config.data)));
       exportIdentity(identity.key, out, await formatOf(format));
       return output("exported", { ...identity, path: out });
     }
@@ -101,10 +105,22 @@ async function imported(file: string | undefined, type: string | undefined, conf
     throw usage("identityFile is set, so an imported key would not be used", "oc-partnerd identity show");
   const source = { contents: readConfigured("the key to import", file), source: file, type: await rawTypeOf(type) };
   ensureDirectory(config.data);
-  const { created, ...identity } = importIdentity(source, config.data);
+  const log = await logOf(config.data);
+  const { created, ...identity } = importIdentity(source, config.data, peerIdOf(log));
   giveToOwnerOf(config.data, identity.path);
-  return output(created ? "imported" : "unchanged", identity, { log: await logOf(config.data) });
+  return beside(log, created ? "imported" : "unchanged", identity, config);
 }
+
+/** The output about a key, with the ways out if it is not the log's. */
+async function beside(log: LogIdentity, outcome: IdentityOutput["outcome"], identity: Identity, config: Config) {
+  const { peerIdOfKey } = await import("../../identity/identity.ts");
+  const { otherIdentity } = await import("../../identity/other-identity.ts");
+  const [logged, found] = [peerIdOf(log), peerIdOfKey(identity.key)];
+  const isOther = logged !== undefined && logged !== found;
+  return output(outcome, identity, { log, waysOut: isOther ? otherIdentity(config, logged, found).nextStep : null });
+}
+
+const peerIdOf = (log: LogIdentity): PeerId | undefined => ("peerId" in log ? (log.peerId ?? undefined) : undefined);
 
 /** The identity of the log in a data directory. A log that cannot be read does not keep a key from being shown or imported. */
 async function logOf(data: string): Promise<LogIdentity> {

@@ -6,6 +6,7 @@ import { pause } from "../../base/pause.ts";
 import { counted, durationText } from "../../base/units.ts";
 import type { DaemonClient } from "../../http/client.ts";
 import type { DeliveryView } from "../../views/api.ts";
+import { copyable } from "../terminal/command-line.ts";
 import { clientOf, TOKEN_FLAG, type TokenFlag } from "../terminal/daemon-client.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, HTTP_FLAG } from "../terminal/flags.ts";
 import { holdEventLoop } from "../terminal/hold-event-loop.ts";
@@ -87,7 +88,7 @@ async function waitReason(client: DaemonClient): Promise<WaitReason> {
   const told = failing.length > 0 ? failing : needed.filter(({ name }) => name === "nats");
   return {
     code: failing.some(({ name }) => name === "event_log") ? "database_failed" : "nats_unavailable",
-    text: told.map(({ name, message }) => `${name}: ${message}`).join("; "),
+    text: copyable(told.map(({ name, message }) => `${name}: ${message}`).join("; ")),
   };
 }
 

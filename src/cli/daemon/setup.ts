@@ -8,7 +8,7 @@ import type { Config } from "../../config/schema.ts";
 import { subjectsOf } from "../../events/vocabulary.ts";
 import type { HeadsSetup } from "../../nats/heads/heads-setup.ts";
 import type { LimitChanges } from "../../nats/setup/stream-config.ts";
-import { nextStepFor } from "../terminal/command-line.ts";
+import { copyable } from "../terminal/command-line.ts";
 import {
   CONFIG_FLAG,
   configOf,
@@ -50,7 +50,7 @@ export function setupCommand(env: Env): Command {
       const limits = streamLimitsOf(flags);
       const { nats, config } = flags;
       const { text, feasible } = await runSetup(configOf({ nats, config }, env), flags, limits);
-      print(flags.json ? text : nextStepFor(text, process.argv.slice(2)));
+      print(flags.json ? text : copyable(text));
       if (!feasible) process.exitCode = 1;
     });
 }
@@ -92,7 +92,8 @@ function headsJson({ problem, ...heads }: HeadsSetup): object {
 
 const UNLIMITED = "unlimited";
 const LONGEST_AGE_MS = 3_650 * DAY_MS;
-/** JetStream's limit. */
+/** JetStream's limits. */
+const SHORTEST_AGE_MS = 100;
 const MOST_REPLICAS = 5;
 
 interface LimitFlags {
@@ -118,7 +119,10 @@ function sizeOf(text: string): number | null {
 }
 
 function ageMsOf(text: string): number | null {
-  return text === UNLIMITED ? null : durationFlag("--max-age", text, LONGEST_AGE_MS);
+  if (text === UNLIMITED) return null;
+  const ageMs = durationFlag("--max-age", text, LONGEST_AGE_MS);
+  if (ageMs >= SHORTEST_AGE_MS) return ageMs;
+  throw usage("--max-age", text, `at least ${SHORTEST_AGE_MS}ms`, `a duration such as 90d, or ${UNLIMITED}`);
 }
 
 function replicasOf(text: string): number {

@@ -7,7 +7,7 @@ import type { Check, DeliveryView, HealthView, PeerView, SelfView } from "../../
 import { desiredText } from "../../views/desired-text.ts";
 import { skippedSentence, unsteadySentence } from "../../views/peers.ts";
 import { AS_OF_FLAG, peersAsOfText } from "../log/as-of.ts";
-import { PROGRAM } from "../terminal/command-line.ts";
+import { copyable, PROGRAM } from "../terminal/command-line.ts";
 import { clientOf, TOKEN_FLAG, type TokenFlag } from "../terminal/daemon-client.ts";
 import {
   CONFIG_FLAG,
@@ -71,7 +71,7 @@ export async function runStatus(client: DaemonClient, options: StatusOptions): P
   const ready = health.status === "ok";
   const text = options.json
     ? jsonText({ self, peers, health, delivery })
-    : `${peerTable(peers, options.nowMs, delivery.server)}\n\n${footer(self, peers, health, options.nowMs)}\n${[...deliveryLines(delivery), ...ignoredLines(delivery, peers)].join("\n")}`;
+    : `${peerTable(peers, options.nowMs, delivery.server)}\n\n${copyable([footer(self, peers, health, options.nowMs), ...deliveryLines(delivery), ...ignoredLines(delivery, peers)].join("\n"))}`;
   return { text, ready };
 }
 
@@ -148,7 +148,7 @@ function ignoredLines({ ignoredDatatypes }: DeliveryView, peers: readonly PeerVi
     .map(
       ({ datatype, messages }) =>
         `${counted(messages, "event")} of datatype ${datatype} ${messages === 1 ? "was" : "were"} ignored; if that means PEER, ` +
-        `set events.peerDatatypes to PEER,${datatype}, restart, and run \`${PROGRAM} resync\``,
+        `set events.peerDatatypes to PEER,${datatype}, restart, and run \`oc-partnerd resync\``,
     );
 }
 

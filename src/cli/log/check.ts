@@ -6,6 +6,7 @@ import type { CheckedArchive } from "../../store/archive/archive-check.ts";
 import type { CheckReport } from "../../store/check/check.ts";
 import type { KnownHead } from "../../store/check/head-check.ts";
 import { claimSentenceOf, type Finding, rowPlace, sentenceOf, type UnprovenClaim } from "../../store/model/finding.ts";
+import { copyable } from "../terminal/command-line.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
 import { jsonText, print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
@@ -106,7 +107,9 @@ export async function runCheck(request: CheckRequest): Promise<0 | 1> {
   print(
     json
       ? jsonText({ ...checkJson(report, files), publishedHeads: published && publishedJson(published) })
-      : [checkText(report), ...publishedLines(published), ...archiveLines(files), ...witnessLines(witnesses)].join("\n"),
+      : copyable(
+          [checkText(report), ...publishedLines(published), ...archiveLines(files), ...witnessLines(witnesses)].join("\n"),
+        ),
   );
   return report.findings.length === 0 ? 0 : 1;
 }
@@ -119,7 +122,7 @@ const missingFinding = ({ anchor: { file, directory } }: CheckedArchive): Findin
 const missingWitness = ({ anchor: { firstSeq, lastSeq, file } }: CheckedArchive): UnprovenClaim => ({
   place: rowPlace(firstSeq, lastSeq),
   claim: `only in ${file}, which was not found`,
-  witness: "give its directory with --archives DIR; `check --require-archives` makes this a finding",
+  witness: "give its directory with --archives DIR; --require-archives makes this a finding",
 });
 
 function witnessLines(witnesses: readonly UnprovenClaim[]): readonly string[] {

@@ -36,13 +36,23 @@ export function nextStepFor(text: string, argv: readonly string[]): string {
   });
 }
 
+/** `text`, whose commands work when copied from the output of this command line. */
+export function copyable(text: string): string {
+  return nextStepFor(text, process.argv.slice(2));
+}
+
 function placeFlags(command: string, rest: string, argv: readonly string[]): string {
   return Object.entries(PLACE_FLAGS)
-    .filter(([flag, commands]) => commands.includes(command) && !rest.includes(flag))
+    .filter(([flag, commands]) => commands.includes(command) && !rest.includes(flag) && !isRefused(flag, command, rest))
     .map(([flag]) => [flag, givenValue(flag, argv)] as const)
     .map(([flag, value]) => [flag, value === undefined ? undefined : repeated(flag, value)] as const)
     .map(([flag, value]) => (value === undefined ? "" : ` ${flag} ${quoted(value)}`))
     .join("");
+}
+
+/** These actions write the key in the data directory, and refuse the flag. */
+function isRefused(flag: string, command: string, rest: string): boolean {
+  return flag === "--identity-file" && command === "identity" && /^ (?:import|rotate)\b/.test(rest);
 }
 
 /** The value of a place flag as a command may repeat it: without credentials. Undefined if it looks like a secret. */

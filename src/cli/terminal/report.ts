@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { messageOf, toPartnerdError } from "../../base/errors.ts";
 import { withoutUserInfo } from "../../base/secrets/shown.ts";
 import { printableLines } from "../../base/units.ts";
-import { nextStepFor } from "./command-line.ts";
+import { copyable } from "./command-line.ts";
 
 interface DebugEnv {
   readonly OCPARTNERD_DEBUG?: string | undefined;
@@ -41,7 +41,7 @@ export function report(thrown: unknown, { withStack }: { readonly withStack: boo
     const nextStep =
       error.nextStep ?? (isBug && !withStack ? "set OCPARTNERD_DEBUG=1 to see the stack, and report this bug" : null);
     process.stderr.write(`oc-partnerd: ${isBug ? "internal error: " : ""}${printableLines(withoutUserInfo(error.message))}\n`);
-    if (nextStep !== null) process.stderr.write(`  next step: ${printableLines(nextStepFor(nextStep, process.argv.slice(2)))}\n`);
+    if (nextStep !== null) process.stderr.write(`  next step: ${printableLines(copyable(nextStep))}\n`);
   }
   if (withStack && (isIncomplete || error.code === "internal_error"))
     process.stderr.write(`${printableLines(inspect(thrown))}\n`);

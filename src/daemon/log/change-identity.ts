@@ -6,7 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/ids.ts";
 import type { IdentityChange } from "../../events/upkeep/upkeep-facts.ts";
-import { type Identity, loadIdentity, peerIdOfKey } from "../../identity/identity.ts";
+import { type Identity, identityInPlace, loadIdentity, peerIdOfKey } from "../../identity/identity.ts";
 import type { IdentityPlace } from "../../identity/key-paths.ts";
 import { settleRotation, writeNextKey } from "../../identity/rotation.ts";
 import { verifyLog } from "../../store/check/at-start/verify-log.ts";
@@ -59,7 +59,7 @@ function rotated(data: string, from: PeerId | null, kept: string | null): Change
 export async function acceptIdentity(place: IdentityPlace, clock: Clock): Promise<ChangedIdentity> {
   return withLog(place.data, clock, (store, logged) => {
     settleRotation(place, logged);
-    const identity = loadIdentity(place);
+    const identity = identityInPlace(place, logged);
     const peerId = peerIdOfKey(identity.key);
     if (logged === undefined || logged === peerId) return { ...identity, outcome: "unchanged", peerId, from: null, kept: null };
     append(store, place.data, "accepted", logged, peerId);

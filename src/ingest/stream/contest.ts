@@ -1,10 +1,12 @@
 /** Notices another daemon that reads with our consumer. Each of the two takes it from the other, so each can notice. Pure. */
 import { PartnerdError } from "../../base/errors.ts";
+import { exactDurationText, secondsText } from "../../base/units.ts";
 import type { CloneEvidence, CloneSeen } from "../../events/delivery/delivery-events.ts";
 import type { ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
 
 /** For this long the other daemon keeps the consumer before we take it back. */
 const YIELD_MS = 10_000;
+/** Longer than the two need to take the consumer from each other again, so that the code does not come and go. */
 const OVER_MS = 60_000;
 
 /** Most other runs that are remembered as recorded. A clone that crashes and starts again and again is a new run each time. */
@@ -74,13 +76,15 @@ export class Contest {
   current(nowMs: number): PartnerdError | null {
     if (this.#other === undefined || nowMs - this.#takenMs >= this.#overMs) return null;
     const { peerId, run } = this.#other;
+    const seen = `last seen ${secondsText(nowMs - this.#takenMs, 0)} ago`;
+    const until = `this is reported until ${exactDurationText(this.#overMs)} after the other daemon was last seen`;
     if (peerId === this.#us.peerId) {
-      return new PartnerdError("identity_cloned", `another daemon (run ${run}) runs with our identity, ${peerId}`, {
-        nextStep: "stop one of the two; if both are needed, give one of them a new identity and its own nats.consumer",
+      return new PartnerdError("identity_cloned", `another daemon (run ${run}) runs with our identity, ${peerId}; ${seen}`, {
+        nextStep: `stop one of the two; if both are needed, give one of them a new identity and its own nats.consumer; ${until}`,
       });
     }
-    return new PartnerdError("consumer_shared", `the daemon of ${peerId} (run ${run}) reads with our consumer`, {
-      nextStep: "give each daemon its own nats.consumer",
+    return new PartnerdError("consumer_shared", `the daemon of ${peerId} (run ${run}) reads with our consumer; ${seen}`, {
+      nextStep: `give each daemon its own nats.consumer; ${until}`,
     });
   }
 }

@@ -72,7 +72,7 @@ function jetStreamError(what: string, thrown: unknown): PartnerdError {
     return new PartnerdError("jetstream_refused", `cannot ${what}: JetStream refused: ${thrown.api_error.description}`, {
       nextStep:
         NEXT_STEPS.get(thrown.api_error.err_code) ??
-        "correct the setting that JetStream names, then run `oc-partnerd setup` again",
+        "correct the setting or flag that JetStream names, then run `oc-partnerd setup` again",
       cause: thrown,
       details: { jetStreamCode: thrown.api_error.err_code },
     });

@@ -1,7 +1,8 @@
 /** Creates or changes the stream and the consumer as plan.ts decides, or says why it cannot. */
 
 import { PartnerdError } from "../../base/errors.ts";
-import type { JetStreamManager, NatsConnection } from "../connection/client.ts";
+import { exactDurationText } from "../../base/units.ts";
+import { type JetStreamManager, millis, type NatsConnection } from "../connection/client.ts";
 import { askJetStream as ask, unlessMissing } from "../connection/jetstream-error.ts";
 import { type Found, isDone, isFeasible, planSetup, type SetupPlan, type Wanted } from "./plan.ts";
 
@@ -11,7 +12,8 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /**
  * Sets up what `wanted` asks for and resolves to the plan that was carried out; changes nothing if all is correct already. Rejects
  * with `stream_unsuitable` if something cannot be changed in place (then nothing was changed), `jetstream_unavailable`,
- * `jetstream_leaderless`, `jetstream_refused`, `nats_denied` (naming the subject) or `nats_unavailable`.
+ * `jetstream_leaderless`, `jetstream_refused`, `nats_denied` (naming the subject), `nats_unavailable`, or `usage` if the age that was
+ * asked for is too short.
  */
 export async function setUp(client: NatsConnection, wanted: Wanted): Promise<SetupPlan> {
   const plan = await planFor(client, wanted);
@@ -25,7 +27,19 @@ export async function setUp(client: NatsConnection, wanted: Wanted): Promise<Set
 
 /** Plans `setUp` without changing anything. Rejects as `setUp` does, except with `stream_unsuitable`: see the plan's obstacles. */
 export async function planFor(client: NatsConnection, wanted: Wanted): Promise<SetupPlan> {
-  return planSetup(await find(await managerOf(client), wanted), wanted);
+  const found = await find(await managerOf(client), wanted);
+  refuseShortAge(found, wanted);
+  return planSetup(found, wanted);
+}
+
+/** JetStream refuses an age below the stream's window for duplicates. That of a new stream follows from its age. */
+function refuseShortAge({ stream: found }: Found, { stream, limits: { maxAgeMs } }: Wanted): void {
+  const leastMs = millis(found?.duplicate_window ?? 0);
+  if (maxAgeMs == null || maxAgeMs >= leastMs) return;
+  const [age, least] = [exactDurationText(maxAgeMs), exactDurationText(leastMs)];
+  throw new PartnerdError("usage", `--max-age is ${age}, expected at least ${least}, the duplicate_window of stream ${stream}`, {
+    nextStep: `give --max-age ${least.replace(" ", "")} or more`,
+  });
 }
 
 async function apply(client: NatsConnection, { stream, consumer }: SetupPlan): Promise<void> {

@@ -68,7 +68,7 @@ export function noteOf({ difference: { field, found }, otherwise }: SetupStep): 
 }
 
 export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): readonly Obstacle[] {
-  const newStream = "remove the subjects from this stream, set nats.stream to an unused name, and run setup again";
+  const newStream = "remove the subjects from this stream, set nats.stream to an unused name, and run `oc-partnerd setup` again";
   const isNot = (field: keyof StreamConfig, is: string, required: string, nextStep: string): Obstacle => ({
     field,
     found: is,
@@ -104,7 +104,7 @@ export function overlapObstacles(
     required: "captured by this stream alone",
     nextStep:
       held.length === subjects.length
-        ? `set nats.stream to ${stream} and run setup again, or remove the subjects from that stream`
+        ? `set nats.stream to ${stream} and run \`oc-partnerd setup\` again, or remove the subjects from that stream`
         : `remove the subjects from stream ${stream}`,
   }));
 }

@@ -95,11 +95,14 @@ export function checkDatabase(options: CheckOptions): CheckReport {
     refuseOtherVersion(database, file);
     findings.take("file header", () => headerFindings(file));
     const series = options.series && (isData ? options.series : within(options.series, highestSeq(database) ?? 0));
-    const contents = checkContents(database, findings, { known, series }, withHistory, onProgress);
+    const published = [...heads, ...(options.series?.heads ?? [])];
+    const contents = checkContents(database, findings, { known, series, published }, withHistory, onProgress);
     if (contents !== "archived concurrently") {
-      const published = [...heads, ...(options.series?.heads ?? [])];
-      const ofHead = headWitnesses(contents.head, { isHeadMissing: beside.isMissing, published, beside: beside.head }, isData);
-      return { file, ...contents, findings: findings.all(), witnesses: [...ofHead, ...contents.witnesses] };
+      const { agreedSeq, ...report } = contents;
+      const isCompared = options.series !== undefined;
+      const given = { isHeadMissing: beside.isMissing, published, agreedSeq, isCompared, beside: beside.head };
+      const ofHead = headWitnesses(report.head, given, isData);
+      return { file, ...report, findings: findings.all(), witnesses: [...ofHead, ...report.witnesses] };
     }
   } finally {
     database.close();
@@ -107,13 +110,28 @@ export function checkDatabase(options: CheckOptions): CheckReport {
   return checkDatabase(options);
 }
 
+/** The heads to compare the log with. */
+interface GivenHeads {
+  /** With the one in the head file. */
+  readonly known: readonly KnownHead[];
+  /** As far as the log or its copy should have them. */
+  readonly series: HeadSeries | undefined;
+  /** All that were published. */
+  readonly published: readonly KnownHead[];
+}
+
+interface Contents extends Pick<CheckReport, "head" | "events" | "witnesses" | "cursorProven"> {
+  /** The seq of the newest published head that agrees with the log; 0 if none does. */
+  readonly agreedSeq: number;
+}
+
 function checkContents(
   database: Database.Database,
   findings: Findings,
-  { known, series }: { readonly known: readonly KnownHead[]; readonly series: HeadSeries | undefined },
+  { known, series, published: all }: GivenHeads,
   withHistory: boolean,
   onProgress: (rows: number, total: number) => void,
-): Pick<CheckReport, "head" | "events" | "witnesses" | "cursorProven"> | "archived concurrently" {
+): Contents | "archived concurrently" {
   findings.take("file header", () => applicationIdFindings(database));
   findings.take("pages", () => integrityFindings(database));
   findings.take("schema", () => [...schemaFindings(database), ...migrationFindings(database)]);
@@ -122,7 +140,7 @@ function checkContents(
   if (!origin.ok) {
     // Its tables are not those of this program; the findings above say more.
     findings.take("schema", () => [{ place: "schema", problem: `the log cannot be read with it: ${origin.why}` }]);
-    return { events: 0, head: NO_ROWS, witnesses: [], cursorProven: null };
+    return { events: 0, head: NO_ROWS, witnesses: [], cursorProven: null, agreedSeq: 0 };
   }
   const { start } = origin.value;
   const { replay, derived, meaning, identity, checks } = rowChecks(origin.value, withHistory);
@@ -134,6 +152,7 @@ function checkContents(
   let isSame = true;
   let witnesses: readonly UnprovenClaim[] = [];
   let cursorProven: Cursor | null = null;
+  let agreedSeq = 0;
   // One transaction, so that nothing is appended between reading the end of the log and reading the tables.
   inOneRead(database, () => {
     isSame = logOrigin(database).start.seq === start.seq;
@@ -151,6 +170,7 @@ function checkContents(
     findings.take("head", () => known.flatMap((head) => [...headFindings(database, head, total, start)]));
     const published = series && publishedReport(database, series, total, start);
     findings.take("published heads", () => published?.findings ?? []);
+    agreedSeq = newestAgreed(database, all, total, start);
     const listed = attempt(() => [
       ...meaning.witnesses(),
       ...identity.witnesses(),
@@ -162,7 +182,15 @@ function checkContents(
   });
   if (!isSame) return "archived concurrently";
   const { seq, atMs, chainHash } = pass.last;
-  return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash }, witnesses, cursorProven };
+  return { events: pass.rows, head: pass.rows === 0 ? NO_ROWS : { seq, atMs, chainHash }, witnesses, cursorProven, agreedSeq };
+}
+
+/** Only the archive file can tell whether a head of an archived row agrees, so it counts as one that does. */
+function newestAgreed(database: Database.Database, heads: readonly KnownHead[], lastSeq: number, start: LogStart): number {
+  const newestFirst = heads.toSorted((one, other) => other.seq - one.seq);
+  const agrees = (head: KnownHead) => headFindings(database, head, lastSeq, start).next().done === true;
+  const found = attempt(() => newestFirst.find(agrees));
+  return found.ok ? (found.value?.seq ?? 0) : 0;
 }
 
 /** The checks of each row, by aspect, and those of them that also check tables or list claims. */

@@ -9,6 +9,10 @@ interface KnownHeads {
   readonly isHeadMissing: boolean;
   /** Published heads that the caller gave. */
   readonly published: readonly KnownHead[];
+  /** The seq of the newest of them that agrees with the log; 0 if none does. */
+  readonly agreedSeq: number;
+  /** Whether all heads that reached the broker are among them. */
+  readonly isCompared: boolean;
   /** The head in the head file; null if there is none. */
   readonly beside: KnownHead | null;
 }
@@ -16,7 +20,7 @@ interface KnownHeads {
 /** `head`: the newest row. `isData`: the database is in a data directory, so a head file belongs beside it. */
 export function* headWitnesses(
   head: LogHead,
-  { isHeadMissing, published, beside }: KnownHeads,
+  { isHeadMissing, published, agreedSeq, isCompared, beside }: KnownHeads,
   isData: boolean,
 ): Generator<UnprovenClaim> {
   if (head.seq === NO_ROWS.seq && beside !== null) return;
@@ -25,13 +29,15 @@ export function* headWitnesses(
     yield {
       place: "oc-partnerd.head",
       claim: "is missing or was never completely written, so rows may be gone from the end of the log",
-      witness: "the next start writes a new one; `check --require-head` makes this a finding",
+      witness: "the next start writes a new one; --require-head makes this a finding",
     };
   if (newest === 0)
     yield {
       place: "event_log",
       claim: "a program that can write the file could have recomputed all of it, with the head file",
-      witness: "compare it with the heads that the daemon published, with --nats, or give one with --head SEQ:HASH",
+      witness: isCompared
+        ? "give a published head with --head SEQ:HASH"
+        : "compare it with the heads that the daemon published, with --nats, or give one with --head SEQ:HASH",
     };
   else if (newest > head.seq && !isData)
     yield {
@@ -39,12 +45,17 @@ export function* headWitnesses(
       claim: "in a published head, but not in this copy",
       witness: "check the data directory of the daemon, or a newer copy",
     };
-  else if (newest < head.seq)
-    yield {
-      place: rowPlace(newest + 1, head.seq),
-      claim: "newer than the newest published head",
-      witness: "give a newer one with --nats or --head SEQ:HASH",
-    };
+  else if (agreedSeq < head.seq) yield beyondHeads(head, agreedSeq, isCompared);
+}
+
+function beyondHeads({ seq }: LogHead, agreedSeq: number, isCompared: boolean): UnprovenClaim {
+  const other = isCompared ? "give one with --head SEQ:HASH" : "give one with --nats or --head SEQ:HASH";
+  if (agreedSeq === 0) return { place: "event_log", claim: "no published head agrees with it", witness: other };
+  return {
+    place: rowPlace(agreedSeq + 1, seq),
+    claim: "newer than the newest published head that agrees with the log",
+    witness: isCompared ? `a running daemon publishes one within a minute: check again then, or ${other}` : other,
+  };
 }
 
 const FAILURES = "select 1 from event_log where type in ('OpenFailed', 'InboundRefused') and effect is null limit 1";

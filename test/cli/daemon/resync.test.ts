@@ -1,5 +1,5 @@
 /** How `resync` waits: it explains a wait, and gives up with a next step. */
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { PartnerdError } from "../../../src/base/errors.ts";
 import { runResync } from "../../../src/cli/daemon/resync.ts";
 import type { ProgressStream } from "../../../src/cli/terminal/progress.ts";
@@ -7,6 +7,7 @@ import type { DaemonClient } from "../../../src/http/client.ts";
 import { VirtualClock } from "../../../src/sim/time/virtual-clock.ts";
 import type { Check, DeliveryView } from "../../../src/views/api.ts";
 import { FIXED_DELIVERY } from "../../support/fixed-views.ts";
+import { asCommandLine } from "../commands.ts";
 
 const STREAM = { name: "S", created: "2026-01-01T00:00:00Z", firstSequence: 1, sequence: 9 };
 const IDLE: DeliveryView = { ...FIXED_DELIVERY, stream: STREAM, headSeq: 3, proven: "all proven" };
@@ -56,6 +57,17 @@ test("while NATS is down, it says so after 2 s and gives up after 30 s", async (
     message: `the daemon has not read the stream for 30 s; nats: ${DOWN.message}`,
     nextStep: expect.stringContaining("oc-partnerd status") as string,
   });
+});
+
+test("a next step of the daemon gets the place flags of resync", async () => {
+  onTestFinished(asCommandLine("resync", "--http", "127.0.0.1:9"));
+  const clock = new VirtualClock();
+  daemon.checks = [{ ...DOWN, message: "see `oc-partnerd status`" }];
+  const { result } = start(clock);
+  await clock.advance(31_000);
+  const told = "nats: see `oc-partnerd status --http 127.0.0.1:9`";
+  expect(written).toEqual([`waiting up to 30 s for the daemon to read the stream; ${told}\n`]);
+  expect(await result).toMatchObject({ message: `the daemon has not read the stream for 30 s; ${told}` });
 });
 
 test("it waits as long as reading makes progress, and says nothing unless it is slow", async () => {

@@ -21,6 +21,7 @@ it.each([
   [{ maxBytes: "4 apples" }, "--max-bytes"],
   [{ maxAge: "forever" }, "--max-age"],
   [{ maxAge: "4000d" }, "--max-age"],
+  [{ maxAge: "99ms" }, "--max-age"],
   [{ replicas: "6" }, "--replicas"],
   [{ replicas: "two" }, "--replicas"],
 ])("rejects %j, naming the flag and the value", (flags, flag) => {

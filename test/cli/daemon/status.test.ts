@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { peerTable, runStatus } from "../../../src/cli/daemon/status.ts";
 import type { DaemonClient } from "../../../src/http/client.ts";
 import type { DeliveryView, HealthView, PeerView } from "../../../src/views/api.ts";
 import { NO_FACTS } from "../../support/attempts.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
+import { asCommandLine } from "../commands.ts";
 
 const NOW = Date.UTC(2026, 0, 1, 12);
 const at = (offsetMs: number) => new Date(NOW + offsetMs).toISOString();
@@ -116,6 +117,19 @@ test("status names ignored integer datatypes as long as no peer is desired", asy
   const empty = { ...client(notReady), peers: () => Promise.resolve({ peers: [] }) };
   expect((await runStatus(empty, { json: false, nowMs: NOW })).text.split("\n")).toContain(hint);
   expect((await runStatus(client(notReady), { json: false, nowMs: NOW })).text).not.toContain("datatype");
+});
+
+test("a next step of the daemon gets the place flags of status, but not in --json", async () => {
+  onTestFinished(asCommandLine("status", "--config", "c.json"));
+  const lost: HealthView = {
+    status: "failing",
+    checks: [{ name: "event_log", ok: false, message: "bad; run `oc-partnerd restore`" }],
+  };
+  const text = async (json: boolean) =>
+    (await runStatus({ ...client(lost), peers: async () => ({ peers: [] }) }, { json, nowMs: NOW })).text;
+  expect(await text(false)).toContain("\n  FAIL event_log: bad; run `oc-partnerd restore --config c.json`\n");
+  expect(await text(false)).toContain("restart, and run `oc-partnerd resync --config c.json`");
+  expect(await text(true)).toContain("run `oc-partnerd restore`");
 });
 
 test("--json has everything that the text has", async () => {

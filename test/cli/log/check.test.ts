@@ -1,7 +1,7 @@
 /** Output of check, backup and restore. The checks and the recovery themselves are tested in test/store. */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { runBackup } from "../../../src/cli/log/backup.ts";
 import { runCheck } from "../../../src/cli/log/check.ts";
 import { runRestore } from "../../../src/cli/log/restore.ts";
@@ -10,7 +10,7 @@ import { toldStory } from "../../store/support/story.ts";
 import { type TemporaryStore, temporaryDirectory } from "../../store/support/temporary-store.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { PEER_A } from "../../support/peers.ts";
-import { output } from "../commands.ts";
+import { asCommandLine, output } from "../commands.ts";
 
 let story: TemporaryStore;
 let hash: string;
@@ -49,6 +49,14 @@ describe("check", () => {
       chainHash: hash,
       findings: [],
     });
+  });
+
+  it("names commands with the place flags of its command line, but not in --json", async () => {
+    onTestFinished(asCommandLine("check", "--config", "c.json"));
+    story.write("insert into ingest_cursor values (1, 'S', 'T', 2, 5, null, 'x')");
+    const witness = (config: string) => `if it still holds them: run \`oc-partnerd resync${config}\`, which logs what is missing`;
+    expect((await checked()).text).toContain(witness(" --config c.json"));
+    expect((await checked({ json: true })).text).toContain(witness(""));
   });
 
   it("lists findings, one per line, with control characters escaped", async () => {

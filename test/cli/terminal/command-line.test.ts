@@ -19,6 +19,8 @@ describe("a next step gets the place flags of the command line", () => {
     ["see `oc-partnerd export --help`", "export --config c.json", "see `oc-partnerd export --help`"],
     ["see `oc-partnerd replay`", "shrink --config c.json", "see `oc-partnerd replay`"],
     ["run `oc-partnerd unarchive FILE --data DIR`", "unarchive --data d", "run `oc-partnerd unarchive FILE --data DIR`"],
+    ["`oc-partnerd identity accept`", "run --identity-file k.key", "`oc-partnerd identity accept --identity-file k.key`"],
+    ["`oc-partnerd identity rotate`", "run --identity-file k.key --data d", "`oc-partnerd identity rotate --data d`"],
     ["run the oc-partnerd that wrote it", "run --data d", "run the oc-partnerd that wrote it"],
   ])("%s, after %s", (text, line, expected) => {
     expect(nextStepFor(text, line.split(" "))).toBe(expected);

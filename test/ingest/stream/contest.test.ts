@@ -33,6 +33,20 @@ test.each([
   expect([contest.current(59_999)?.code, contest.current(60_000)]).toEqual([code, null]);
 });
 
+test("the report says when the other daemon was last seen, and for how long it lasts", () => {
+  expect(taken(STRANGER).current(34_200)).toMatchObject({
+    message: "the daemon of them (run 3) reads with our consumer; last seen 34 s ago",
+    nextStep: "give each daemon its own nats.consumer; this is reported until 1 min after the other daemon was last seen",
+  });
+  const contest = new Contest(US, { evidence: "published_head", overMs: 180_000 });
+  contest.placed();
+  contest.looked(held(CLONE), 0);
+  expect(contest.current(61_000)).toMatchObject({
+    message: "another daemon (run 2) runs with our identity, us; last seen 61 s ago",
+    nextStep: expect.stringMatching(/^stop one of the two; .* until 3 min after the other daemon was last seen$/) as string,
+  });
+});
+
 test("a clone is recorded as one that took the consumer, unless it is noticed otherwise", () => {
   expect(taken(CLONE).unrecorded).toEqual({ type: "CloneSeen", reason: "consumer", details: { otherRun: "2" } });
   const contest = new Contest(US, { evidence: "published_head" });

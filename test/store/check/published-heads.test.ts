@@ -45,7 +45,30 @@ it("that agree are no finding, and the newest proves all rows up to it", () => {
   appendMany(log.store, 1);
   const { findings, claims } = check();
   expect(findings).toEqual([]);
-  expect(claims).toEqual([expect.stringMatching(new RegExp(`^event_log rows? ${seqOf(-1) + 1}.* newer than the newest`))]);
+  expect(claims).toEqual([
+    `event_log row ${seqOf(-1) + 1}: newer than the newest published head that agrees with the log; a running daemon publishes one within a minute: check again then, or give one with --head SEQ:HASH`,
+  ]);
+});
+
+it("prove the rows up to the newest that agrees, and none if all contradict the log", () => {
+  const [newest, ...older] = heads.toReversed();
+  if (newest === undefined) throw new Error("no head");
+  const { claims } = check(log.directory, [wrong(newest), ...older]);
+  expect(claims).toEqual([expect.stringMatching(`^event_log rows ${seqOf(-2) + 1} to ${seqOf(-1)}: newer than the newest`)]);
+  expect(check(log.directory, heads.map(wrong)).claims).toEqual([
+    "event_log: no published head agrees with it; give one with --head SEQ:HASH",
+  ]);
+});
+
+it("are not asked for again if they were compared", () => {
+  const witnessOf = (options: object) =>
+    checkDatabase({ path: log.directory, ...options })
+      .witnesses.map(claimSentenceOf)
+      .join("\n");
+  expect(witnessOf({ series: { from: "HEADS", heads: [] } })).toMatch(/; give a published head with --head SEQ:HASH$/m);
+  expect(witnessOf({})).toContain("with --nats");
+  const [first] = heads;
+  expect(witnessOf({ heads: [first] })).toMatch(/newer than .*; give one with --nats or --head SEQ:HASH$/m);
 });
 
 it("that do not are named: the first ones, how many, and which agree around them", () => {

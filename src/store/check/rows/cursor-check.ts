@@ -54,7 +54,7 @@ export function cursorCheck(start?: DerivedCursor): CursorCheck {
           yield {
             place: `ingest_cursor row ${id}`,
             claim: `sequences ${proven + 1} to ${sequence} left no row, because they were irrelevant or the cursor was moved`,
-            witness: `stream ${stream} shows which, if it still holds them: run oc-partnerd resync, which logs what is missing`,
+            witness: `stream ${stream} shows which, if it still holds them: run \`oc-partnerd resync\`, which logs what is missing`,
           };
       }
     },
