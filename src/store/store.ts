@@ -124,7 +124,7 @@ export interface Store extends Disposable {
   deliveries(): readonly LogEntry<DeliveryEvent>[];
   /** The runs that have shared our consumer lately: those of clones, and those of this log that saw them. */
   contestedRuns(): readonly string[];
-  /** The runs of clones that were seen lately. */
+  /** The runs of all clones that were seen. */
   clonesSeen(): readonly string[];
 
   /** Replays the whole log in memory, without touching the tables. */

@@ -2,8 +2,8 @@
 import { systemClock as clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
+import type { HeadOfRun } from "../../store/check/explained-heads.ts";
 import type { HeadSeries } from "../../store/check/head-series.ts";
-import type { HeadOfRun } from "../../store/check/replaced-heads.ts";
 import type { Finding } from "../../store/model/finding.ts";
 import { natsOf } from "../terminal/flags.ts";
 
@@ -53,7 +53,7 @@ async function explained(path: string, heads: readonly HeadOfRun[]): Promise<Hea
   const { openToRead } = await import("../../store/sql/open-to-read.ts");
   const { closeAtEnd } = await import("../../store/sql/open.ts");
   const { databaseFileOf } = await import("../../store/sql/data-directory.ts");
-  const { withExplanations } = await import("../../store/check/replaced-heads.ts");
+  const { withExplanations } = await import("../../store/check/explained-heads.ts");
   const database = openToRead(databaseFileOf(path));
   using _closing = closeAtEnd(database);
   try {

@@ -24,6 +24,8 @@ export type HeadExplanation = Replacement | CloneExplanation;
 
 interface CloneExplanation {
   readonly type: "CloneSeen";
+  /** The clone's. */
+  readonly run: string;
   readonly seq: number;
   /** The row that the finding is about: its own. */
   readonly firstSeq: number;

@@ -82,7 +82,7 @@ function explanationOf(heads: readonly KnownHead[]): readonly ExplainedHeads[] {
   const which = `${counted(heads.length, "published head")} up to seq ${last.seq}`;
   const text =
     by.type === "CloneSeen"
-      ? `${which} are those of the clone that CloneSeen at seq ${by.seq} names`
+      ? `${which} are those of run ${by.run}, a clone that CloneSeen at seq ${by.seq} names`
       : `an older copy of the log continued here, says ${by.type} at seq ${by.seq}, so ${which} no longer apply`;
   return [{ by, place: rowPlace(by.firstSeq), text }];
 }

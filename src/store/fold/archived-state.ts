@@ -81,6 +81,11 @@ const replacement = z.strictObject({ type: z.enum(["LogRestored", "LogRolledBack
 
 export type Replacement = z.infer<typeof replacement>;
 
+/** A row that names a run: its DaemonStarted, or the CloneSeen of a daemon that saw it. */
+const runRow = z.strictObject({ seq: z.int(), run: z.string() });
+
+export type RunRow = z.infer<typeof runRow>;
+
 const setDigest = z.strictObject({ count: z.int().nonnegative(), sum: z.string().regex(/^[0-9a-f]{64}$/) });
 
 const schema = z.strictObject({
@@ -132,6 +137,9 @@ const schema = z.strictObject({
   coreMessages: setDigest,
   /** By seq; absent if there are none, and from versions that did not keep them. */
   replacements: z.array(replacement).optional(),
+  /** The starts of runs, and the clones that were seen: as `replacements`. */
+  runs: z.array(runRow).optional(),
+  clones: z.array(runRow).optional(),
 });
 
 export type ArchivedState = z.infer<typeof schema>;

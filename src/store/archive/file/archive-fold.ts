@@ -5,7 +5,7 @@ import { DELIVERY_GUARANTEES, GAP_REASONS, ROLLBACK_EVIDENCE } from "../../../ev
 import type { DesiredPeer } from "../../../events/types.ts";
 import type { RowCheck } from "../../check/rows/row-reader.ts";
 import { soundRowChecks } from "../../check/rows/sound-rows.ts";
-import { type ArchivedState, coreMessageItem, messageItem, type Replacement } from "../../fold/archived-state.ts";
+import { type ArchivedState, coreMessageItem, messageItem, type Replacement, type RunRow } from "../../fold/archived-state.ts";
 import { type Replay, type ReplayStart, startReplay } from "../../fold/replay.ts";
 import { foldRun, type RunRecord } from "../../fold/run-record.ts";
 import { SetDigester } from "../../fold/set-digest.ts";
@@ -28,6 +28,8 @@ export class ArchiveFold {
   readonly #resources = new Map<ResourceId, { peerId: PeerId; inStream: InStream }>();
   readonly #deliveries: ArchivedState["deliveries"] = [];
   readonly #replacements: Replacement[] = [];
+  readonly #runs: RunRow[] = [];
+  readonly #clones: RunRow[] = [];
   #lastRun: RunRecord | null;
   readonly #messages = new SetDigester();
   readonly #coreMessages = new SetDigester();
@@ -68,6 +70,8 @@ export class ArchiveFold {
       messages: this.#messages.digest(),
       coreMessages: this.#coreMessages.digest(),
       ...(this.#replacements.length > 0 && { replacements: this.#replacements }),
+      ...(this.#runs.length > 0 && { runs: this.#runs }),
+      ...(this.#clones.length > 0 && { clones: this.#clones }),
     };
   }
 
@@ -75,6 +79,7 @@ export class ArchiveFold {
     const { seq, type, atMs, peerId, supersededPeerId, resourceId, reason, message, chainHash } = row;
     const { stream, streamCreated, streamSequence, lastStreamSequence } = row;
     if (RUN_TYPES.has(type)) this.#lastRun = foldRun(this.#lastRun, { seq, event: eventOf(row) });
+    this.#noteRun(row);
     if (type === "LogRestored") this.#replacements.push({ type, seq, firstSeq: seq });
     if (type === "LogRolledBack") this.#replacements.push({ type, seq, firstSeq: this.#lastRun?.startedSeq ?? seq });
     for (const about of [peerId, supersededPeerId]) {
@@ -94,6 +99,13 @@ export class ArchiveFold {
     if (!isDelivery || reason === null || !isDeliveryReason(reason)) return;
     const where = { stream, streamCreated, streamSequence, lastStreamSequence };
     this.#deliveries.push({ seq, type, atMs, reason, ...where, message, chainHash });
+  }
+
+  #noteRun(row: LogRow): void {
+    if (row.type !== "DaemonStarted" && row.type !== "CloneSeen") return;
+    const event = eventOf(row);
+    if (event.type === "DaemonStarted") this.#runs.push({ seq: row.seq, run: event.details.run });
+    else if (event.type === "CloneSeen") this.#clones.push({ seq: row.seq, run: event.details.otherRun });
   }
 }
 

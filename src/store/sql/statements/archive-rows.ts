@@ -4,7 +4,7 @@ import type { Database } from "better-sqlite3";
 import { and, asc, desc, eq, getTableColumns, lt, sql } from "drizzle-orm";
 import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import type { PeerId, ResourceId } from "../../../base/ids.ts";
-import { type ArchivedState, type Replacement, stateBehind, unpackState } from "../../fold/archived-state.ts";
+import { type ArchivedState, type Replacement, type RunRow, stateBehind, unpackState } from "../../fold/archived-state.ts";
 import { FROM_ZERO, type ReplayStart } from "../../fold/replay.ts";
 import type { RunRecord } from "../../fold/run-record.ts";
 import { type Anchor, archiveFactsOf } from "../../model/anchor.ts";
@@ -109,6 +109,11 @@ export function archiveRows(database: Database) {
     /** Of all archives, oldest first. Throws as archivedState does. */
     archivedReplacements: (): readonly Replacement[] =>
       anchors.all().flatMap((anchor) => archivedState(anchor).replacements ?? []),
+    /** The starts of runs in all archives, oldest first, and the clones that were seen. Throws as archivedState does. */
+    archivedRuns: (): { readonly runs: readonly RunRow[]; readonly clones: readonly RunRow[] } => {
+      const states = anchors.all().map(archivedState);
+      return { runs: states.flatMap(({ runs }) => runs ?? []), clones: states.flatMap(({ clones }) => clones ?? []) };
+    },
     /** The archived rows about delivery, oldest first. */
     archivedDeliveries: (): readonly LogEntryRow[] =>
       deliveries.all().map((row) => ({ ...NO_COLUMNS, source: OWN_SOURCE, ...row })),

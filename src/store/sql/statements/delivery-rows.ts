@@ -76,6 +76,9 @@ const CONTESTED_RUNS = `
   from event_log as seen where seen.type = 'CloneSeen' and seen.effect is null
   order by seen.seq desc limit 16`;
 
+const CLONES = `
+  select distinct json_extract(details, '$.otherRun') from event_log where type = 'CloneSeen' and effect is null`;
+
 const statements = {
   delivery: reader(
     orm.select(loggedColumns).from(eventLog).where(isOfType("DeliveryChanged")).orderBy(desc(eventLog.seq)),
@@ -98,6 +101,7 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
   const newerInStream = database.prepare<NewerInStream, { seq: number; streamSequence: number }>(NEWER_IN_STREAM);
   const keyBefore = database.prepare<{ created: string; before: string; afterSeq: number }, string>(KEY_BEFORE).pluck();
   const archivedBefore = database.prepare<{ created: string; sequence: number }, KnownMessage>(ARCHIVED_BEFORE);
+  const clones = database.prepare<[], string>(CLONES).pluck();
   const contestedRuns = database.prepare<[], readonly string[]>(CONTESTED_RUNS).raw();
   const receivedByCore = database.prepare<{ afterSeq: number; sinceMs: number }, CoreMessageCount>(RECEIVED_BY_CORE);
 
@@ -125,7 +129,7 @@ export function deliveryRows(database: Database, archived: ArchiveRows) {
     /** As Store.contestedRuns. */
     contestedRuns: (): readonly string[] => contestedRuns.all().flat(),
     /** As Store.clonesSeen. */
-    clonesSeen: (): readonly string[] => contestedRuns.all().flatMap(([otherRun]) => otherRun ?? []),
+    clonesSeen: (): readonly string[] => [...archived.archivedRuns().clones.map(({ run }) => run), ...clones.all()],
     /** As Store.knownMessages. */
     knownMessages: ({ created }: BrokerStream, sequence: number, limit: number): readonly KnownMessage[] => {
       const found = new Map<number, KnownMessage>();

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { RunId } from "../../../src/events/types.ts";
 import { checkArchives } from "../../../src/store/archive/archive-check.ts";
 import { checkDatabase } from "../../../src/store/check/check.ts";
-import { type HeadOfRun, withExplanations } from "../../../src/store/check/replaced-heads.ts";
+import { type HeadOfRun, withExplanations } from "../../../src/store/check/explained-heads.ts";
 import { backUp } from "../../../src/store/recovery/backup.ts";
 import { restoreBackup } from "../../../src/store/recovery/restore.ts";
 import { archiveBefore } from "../support/archiving.ts";
@@ -142,19 +142,38 @@ it("are not explained by a restore if the log had continued since: a second loss
   const again = await check(published, [restored]);
   expect(again.contradicting).toEqual([`event_log row ${restored + 3}`, `event_log row ${restored + 4}`, "heads"]);
   expect(again.claims.map(({ place }) => place)).toEqual([`event_log row ${restored}`]);
+  await archiveBefore(temporary.directory, restored + 3);
+  const archived = await check(published, [restored]);
+  expect(archived.contradicting).toEqual([`event_log row ${restored + 3}`, `event_log row ${restored + 4}`, "heads"]);
 });
 
-it("are explained by the CloneSeen that names their run, which the operator confirms", async () => {
+it("are explained by the CloneSeen that names their run, which the operator confirms, also once its row is archived", async () => {
   begin("ours");
   grow("a", "b");
   const published = [lost(seqNow(), "clone"), lost(seqNow() + 100, "clone"), lost(seqNow(), "another")];
+  const first = seqNow();
   temporary.store.appendDelivery([{ type: "CloneSeen", reason: "published_head", details: { otherRun: "clone" } }]);
   const seen = seqNow();
-  const contradicted = [`event_log row ${seen - 1}`, "heads"];
-  expect(await check(published)).toEqual({ contradicting: [...contradicted, `event_log row ${seen}`], claims: [] });
+  const ofAnother = [`event_log row ${first}`, "heads"];
+  expect(await check(published)).toEqual({ contradicting: [...ofAnother, `event_log row ${seen}`], claims: [] });
   const { contradicting, claims } = await check(published, [seen]);
-  expect(contradicting).toEqual(contradicted);
-  expect(claims[0]?.claim).toBe(
-    `2 published heads up to seq ${seen + 99} are those of the clone that CloneSeen at seq ${seen} names`,
-  );
+  expect(contradicting).toEqual(ofAnother);
+  const claim = `2 published heads up to seq ${first + 100} are those of run clone, a clone that CloneSeen at seq ${seen} names`;
+  expect(claims.map((one) => one.claim)).toEqual([claim]);
+  grow("c");
+  await archiveBefore(temporary.directory, seen + 1);
+  expect(temporary.store.clonesSeen()).toEqual(["clone"]);
+  const archived = await check([lost(seqNow() + 100, "clone")], [seen]);
+  expect([archived.contradicting, archived.claims.length]).toEqual([[], 1]);
+});
+
+it("of a run of this log are never explained by a CloneSeen", async () => {
+  begin("ours");
+  grow("a");
+  temporary.store.appendDelivery([{ type: "CloneSeen", reason: "published_head", details: { otherRun: "ours" } }]);
+  const seen = seqNow();
+  expect((await check([lost(seen - 1, "ours")], [seen])).contradicting).toEqual([`event_log row ${seen - 1}`, "heads"]);
+  grow("b");
+  await archiveBefore(temporary.directory, seen);
+  expect((await check([lost(seen + 1, "ours")], [seen])).contradicting).toEqual([`event_log row ${seen + 1}`, "heads"]);
 });
