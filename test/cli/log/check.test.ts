@@ -37,7 +37,8 @@ describe("check", () => {
     expect([code, sound]).toEqual([0, `${story.path} is sound: 16 events, newest at 2026-01-01T12:01:53.604Z`]);
     expect([head, needs[0]]).toEqual([`head 16:${hash}`, "needs a witness:"]);
     expect(needs.join("\n")).toContain(
-      "compare it with the heads that the daemon published, with --nats, or give one with --head",
+      "event_log: a program that can write the database and the head file could have recomputed the whole chain unnoticed; " +
+        "compare it with the heads that the daemon published, with --nats, or give one with --head",
     );
     expect(drawn.join("")).toContain("checking the log");
     expect((await checked({ head: `16:${hash.slice(0, 8).toUpperCase()}` })).code).toBe(0);
