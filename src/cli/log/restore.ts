@@ -12,6 +12,7 @@ import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
 import { headText } from "./log-place.ts";
+import { identityLines } from "./restored-identity.ts";
 
 interface RestoreFlags extends DaemonFlags {
   readonly from?: string;
@@ -70,7 +71,7 @@ export async function runRestore(request: RestoreRequest): Promise<string> {
     const { salvage } = await import("../../store/recovery/salvage.ts");
     const onProgress = (rows: number, total: number) => shown.update("verifying the log", rows, total);
     const salvaged = salvage({ directory, nowMs, onProgress });
-    return salvagedText(salvaged, await identityLines(request));
+    return salvagedText(salvaged, await identityLines(request, from));
   }
   const { restoreBackup } = await import("../../store/recovery/restore.ts");
   const restored = await restoreBackup({
@@ -80,30 +81,7 @@ export async function runRestore(request: RestoreRequest): Promise<string> {
     onCopied: (pages, total) => shown.update("copying pages", pages, total),
     onChecked: (rows, total) => shown.update("checking the copy", rows, total),
   });
-  return restoredText(from, restored, await identityLines(request));
-}
-
-/** Puts the log's key back if the backup has it, and says what the next start would say about the key. */
-async function identityLines({ data, identityFile, from }: RestoreRequest): Promise<readonly string[]> {
-  const { keySources, restoreKey } = await import("../../identity/key-backup.ts");
-  const { openLogReader } = await import("../../store/log-reader.ts");
-  const { databaseFileOf, giveToOwnerOf } = await import("../../store/sql/data-directory.ts");
-  using reader = openLogReader(data);
-  const logged = reader.identity();
-  if (logged === undefined) return [];
-  const restored = restoreKey({ data, identityFile }, logged, from === undefined ? [] : keySources(from, databaseFileOf(from)));
-  switch (restored.kind) {
-    case "in_place":
-      return [`identity: ${logged}, its key is ${restored.path}`];
-    case "put_back":
-      giveToOwnerOf(data, restored.path);
-      return [`identity: ${logged}, its key was put back as ${restored.path}, from ${restored.source}`];
-    case "refused":
-      return [
-        `warning: the daemon will not start yet: ${restored.error.message}`,
-        ...(restored.error.nextStep === null ? [] : [`first: ${restored.error.nextStep}`]),
-      ];
-  }
+  return restoredText(from, restored, await identityLines(request, from));
 }
 
 function restoredText(from: string, restored: RestoredBackup, identity: readonly string[]): string {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runBackup } from "../../../src/cli/log/backup.ts";
 import { runCheck } from "../../../src/cli/log/check.ts";
 import { runRestore } from "../../../src/cli/log/restore.ts";
+import { loadOrCreateIdentity, peerIdOfKey } from "../../../src/identity/identity.ts";
 import { closed, observe } from "../../store/support/events.ts";
 import { toldStory } from "../../store/support/story.ts";
 import { type TemporaryStore, temporaryDirectory } from "../../store/support/temporary-store.ts";
@@ -98,6 +99,7 @@ describe("backup and restore", () => {
     const { terminal, drawn } = output(true);
     const to = join(elsewhere.path, "backup.db");
     const { directory: data, clock } = story;
+    const key = join(data, "identity.key");
     expect(lines(await runBackup({ data, to, force: false, json: false, terminal }))).toEqual([
       expect.stringMatching(/backup\.db: 16 events, \d+\.\d KiB, sound$/),
       `head 16:${hash}`,
@@ -116,14 +118,18 @@ describe("backup and restore", () => {
       "removed from the log: seq 17 to 17, which are not in the backup",
       "of these, the daemon's own observations and messages from core NATS are lost for good",
       expect.stringMatching(/^damaged log kept as .*oc-partnerd\.db\.damaged-\d{8}T\d{6}Z, with its other files$/),
+      `warning: the log names no PeerID, and there is no key at ${key}: the next start makes a new PeerID, which no partner knows`,
+      "first: if you have the daemon's key, put it in place with `oc-partnerd identity import FILE`",
       "next: start the daemon; the log follows no stream yet, so the daemon reads the stream that it finds from the beginning",
     ]);
+    const peerId = peerIdOfKey(await loadOrCreateIdentity({ data }));
     story.write("drop trigger event_log_no_update; update event_log set message = 'x' where seq = 16");
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))).toEqual([
       expect.stringMatching(/^kept 15 events that the hash chain proves, head 16:[0-9a-f]{64}$/),
       "removed from the log: seq 16 to 17: 0 messages from the stream, 0 from core NATS, 2 observed",
       "observations and core NATS messages are lost for good; stream messages will be read again if the stream still holds them",
       expect.stringMatching(/^damaged log kept as /),
+      `identity: the log names no PeerID; the next start has that of ${key}, ${peerId}`,
       expect.stringMatching(/^next: /),
     ]);
     rmSync(story.path);
