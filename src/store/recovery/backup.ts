@@ -5,7 +5,7 @@ import { dirname, resolve } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
-import { refuseUnsound } from "../model/finding.ts";
+import { REPLACE_THE_LOG, refuseUnsound } from "../model/finding.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { databaseFileOf, syncToDisk } from "../sql/data-directory.ts";
 import { type CopyProgress, copyDatabase, databaseFiles, removeDatabase } from "./copy.ts";
@@ -49,7 +49,7 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
     const { head } = headBeside(file);
     await stoppable(async (signal) => {
       try {
-        await copyDatabase(file, partial, onCopied, signal);
+        await copyDatabase(file, partial, onCopied, { signal });
       } catch (thrown) {
         removeDatabase(partial);
         throw thrown;
@@ -61,10 +61,7 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
       heads: head === null ? [] : [head],
       onProgress: onChecked,
     });
-    refuseUnsound(
-      { ...report, file },
-      "run `oc-partnerd check` to see all findings; `oc-partnerd restore` replaces the log with a sound one",
-    );
+    refuseUnsound({ ...report, file }, `run \`oc-partnerd check\` to see all findings, then ${REPLACE_THE_LOG}`);
     moveInto(partial, to, force);
     return { file: to, bytes: statSync(to).size, events: report.events, head: report.head };
   } finally {
