@@ -1,4 +1,5 @@
 /** The private key beside a backup of the log: written by explicit choice only, and put back only if it is the log's. */
+import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isFault, PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
@@ -28,6 +29,8 @@ export function keyBackup(place: IdentityPlace, logged: PeerId | undefined, to: 
       nextStep: "choose another file with --to FILE, or add --force to replace it",
     });
   };
+  if (existsSync(file) && statSync(file).isDirectory())
+    throw new PartnerdError("file_failed", `${file} is a directory`, { nextStep: "choose another file with --to FILE" });
   if (!force && keyFileExists(file)) refuse();
   const contents = exportedKey(key, "protobuf");
   const write = () => {

@@ -1,5 +1,5 @@
 /** The key beside a backup: written by choice, and put back only if it is the log's. */
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import type { PeerId } from "../../src/base/ids.ts";
@@ -46,6 +46,12 @@ describe("the key beside a backup", () => {
     keyBackup({ data }, peerId, to, true).write();
     expect(readFileSync(file)).toEqual(readFileSync(join(data, "identity.key")));
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it("does not take the place of a directory", () => {
+    mkdirSync(`${to}.identity.key`);
+    for (const force of [false, true])
+      expect(() => keyBackup({ data }, peerId, to, force)).toThrow(errorWith("file_failed", /\.identity\.key is a directory/));
   });
 
   it("is never the key of another PeerID than the log's", () => {

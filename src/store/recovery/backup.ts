@@ -1,7 +1,7 @@
 /** Backs up a daemon's database, which may be in use: consistent, checked, fsynced, and in place whole or not at all. */
 
 import { existsSync, linkSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
@@ -34,8 +34,8 @@ export interface BackupReport {
 }
 
 /**
- * Throws `file_failed` if `to` exists or cannot be written, `check_failed` if the database is not sound, and whatever checkDatabase
- * throws. If it throws, it leaves no backup, and an existing `to` untouched.
+ * Throws `file_failed` if `to` exists, cannot be written or is not a regular file, `check_failed` if the database is not sound, and
+ * whatever checkDatabase throws. If it throws, it leaves no backup, and an existing `to` untouched.
  */
 export async function backUp(options: BackupOptions): Promise<BackupReport> {
   const { to, force, nowMs, stoppable = unstoppable, onCopied = () => {}, onChecked = () => {} } = options;
@@ -74,6 +74,13 @@ function unstoppable<Result>(copying: (signal: AbortSignal) => Promise<Result>):
 }
 
 function refuseTarget(file: string, to: string, force: boolean): void {
+  const stats = statSync(to);
+  if (stats.isDirectory())
+    throw new PartnerdError("file_failed", `${to} is a directory`, {
+      nextStep: `choose a file in it, for example --to ${join(to, "oc-partnerd-backup.db")}`,
+    });
+  if (!stats.isFile())
+    throw new PartnerdError("file_failed", `${to} is not a regular file`, { nextStep: "choose another file with --to FILE" });
   if (realpathSync(to) === realpathSync(file))
     throw new PartnerdError("usage", `${to} is the database itself`, { nextStep: "choose another file with --to FILE" });
   if (!force)

@@ -26,7 +26,10 @@ export function ensureDirectory(directory: string): void {
 
 /** Level by level: Node's recursive mode loops forever below a directory that cannot hold directories, for example /proc. */
 function makeDirectory(directory: string): void {
-  if (existsSync(directory)) return;
+  if (existsSync(directory)) {
+    if (!statSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`);
+    return;
+  }
   const parent = dirname(directory);
   makeDirectory(parent);
   mkdirSync(directory, { mode: 0o700 });
