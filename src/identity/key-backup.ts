@@ -40,6 +40,12 @@ export function keyBackup(place: IdentityPlace, logged: PeerId | undefined, to: 
   return { peerId: peerIdOfKey(key), file, write };
 }
 
+/** `peerId` is undefined if there is no such file. */
+interface KeyOfBackup {
+  readonly file: string;
+  readonly peerId: PeerId | undefined;
+}
+
 /** The key of a restored log: there already, put back from the backup, or the reason why the daemon will not start. */
 export type RestoredKey =
   | { readonly kind: "in_place"; readonly path: string }
@@ -53,17 +59,25 @@ export type RestoredKey =
 export function restoreKey(place: IdentityPlace, logged: PeerId, sources: readonly string[]): RestoredKey {
   const path = identityPathOf(place);
   try {
-    const source = sources.find((file) => peerIdIn(file) === logged);
+    if (peerIdIn(path) === logged) return { kind: "in_place", path };
+    const keys = sources.map((file) => ({ file, peerId: peerIdIn(file) }));
+    const source = keys.find(({ peerId }) => peerId === logged)?.file;
     const contents = source === undefined ? undefined : readKeyFile(source);
     const isPut = place.identityFile === undefined && contents !== undefined && createKeyFile(path, contents);
     if (isPut && source !== undefined) return { kind: "put_back", path, source };
-    const found = peerIdIn(path);
-    if (found === logged) return { kind: "in_place", path };
-    return { kind: "refused", error: otherIdentity(place, logged, found, source) };
+    return { kind: "refused", error: withOthers(otherIdentity(place, logged, peerIdIn(path), source), logged, keys) };
   } catch (thrown) {
     if (isFault(thrown) || !(thrown instanceof PartnerdError)) throw thrown;
     return { kind: "refused", error: thrown };
   }
+}
+
+/** Adds the files of the backup that hold the keys of other PeerIDs: the operator may have taken them for the log's. */
+function withOthers(error: PartnerdError, logged: PeerId, keys: readonly KeyOfBackup[]): PartnerdError {
+  const others = keys.filter(({ peerId }) => peerId !== undefined && peerId !== logged);
+  if (others.length === 0) return error;
+  const found = others.map(({ file, peerId }) => `${file} holds the key of ${peerId} instead`);
+  return new PartnerdError(error.code, [error.message, ...found].join("; "), { nextStep: error.nextStep ?? undefined });
 }
 
 /** Where the key of the log in `database` may be, if `from` was named as the backup: beside the file, or in the data directory. */

@@ -96,6 +96,27 @@ describe("a restored log", () => {
     expect(() => statSync(path())).toThrow("ENOENT");
   });
 
+  it("says which key is beside the backup if it is not the log's", async () => {
+    const other = peerIdOfKey(await loadOrCreateIdentity({ data: directory() }));
+    const wrong = directory();
+    keyBackup({ data }, peerId, join(wrong, "backup.db"), false).write();
+    expect(restoreKey({ data: host }, other, keySources(wrong, join(wrong, "backup.db")))).toMatchObject({
+      kind: "refused",
+      error: {
+        code: "identity_changed",
+        message: expect.stringMatching(
+          `there is no key at ${path()}.*; ${wrong}/backup.db.identity.key holds the key of ${peerId} instead$`,
+        ) as string,
+      },
+    });
+  });
+
+  it("that has its key in place needs none from the backup, usable or not", () => {
+    expect(restoreKey({ data: host }, peerId, sources())).toMatchObject({ kind: "put_back" });
+    writeFileSync(`${to}.identity.key`, "not a key", { mode: 0o600 });
+    expect(restoreKey({ data: host }, peerId, sources())).toEqual({ kind: "in_place", path: path() });
+  });
+
   it("never replaces a key that is there, and names the file with the right one", async () => {
     const other = peerIdOfKey(await loadOrCreateIdentity({ data: host }));
     expect(restoreKey({ data: host }, peerId, sources())).toMatchObject({
