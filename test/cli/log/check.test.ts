@@ -9,6 +9,7 @@ import { loadOrCreateIdentity, peerIdOfKey } from "../../../src/identity/identit
 import { closed, observe } from "../../store/support/events.ts";
 import { toldStory } from "../../store/support/story.ts";
 import { type TemporaryStore, temporaryDirectory } from "../../store/support/temporary-store.ts";
+import { LogWithKey } from "../../support/log-with-key.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { PEER_A } from "../../support/peers.ts";
 import { output } from "../commands.ts";
@@ -136,6 +137,21 @@ describe("backup and restore", () => {
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))[0]).toMatch(
       /^nothing could be proven: the log starts again, empty, head 1:[0-9a-f]{64}$/,
     );
+  });
+
+  it("backup says that it is without the key of the log's PeerID, unless it has it", async () => {
+    using log = await LogWithKey.create();
+    const { terminal } = output();
+    const { directory: data } = log.temporary;
+    const to = join(data, "backup.db");
+    const backup = async (more: object) =>
+      lines(await runBackup({ data, to, force: true, json: false, terminal, ...more })).slice(2);
+    const without = `without the key of ${log.first}, which a restored log needs to start`;
+    expect(await backup({})).toEqual([`${without}: keep identity.key too, or add --with-identity`]);
+    expect(await backup({ identityFile: "/run/secrets/own.key" })).toEqual([
+      `${without}: keep "/run/secrets/own.key" too, or add --with-identity`,
+    ]);
+    expect(await backup({ withIdentity: true })).toEqual([expect.stringMatching(/the private key of .*; keep it secret/)]);
   });
 
   it("restore accepts exactly one source", async () => {
