@@ -91,7 +91,7 @@ function restoredText(from: string, restored: RestoredBackup, identity: readonly
       ? []
       : [`removed from the log: seq ${lastSeq + 1} to ${lastSeqBefore}, which are not in the backup`];
   return [
-    `restored ${from}: ${counted(events, "event")}, ${headText(head)}`,
+    `restored ${from}: ${counted(events, "event")}, and appended a LogRestored: ${headText(head)}`,
     ...gone,
     ...(gone.length > 0 ? ["of these, the daemon's own observations and messages from core NATS are lost for good"] : []),
     ...commonLines(restored, identity),
@@ -102,9 +102,9 @@ function salvagedText(salvaged: Salvaged, identity: readonly string[]): string {
   const { events, head, lost } = salvaged;
   const kept =
     events === 0
-      ? "nothing could be proven: the log starts again, empty"
-      : `kept ${counted(events, "event")} that the hash chain proves`;
-  return [`${kept}, ${headText(head)}`, ...(lost === null ? [] : lostLines(lost)), ...commonLines(salvaged, identity)].join("\n");
+      ? "nothing could be proven: the log starts again, empty, with a LogRestored"
+      : `kept ${counted(events, "event")} that the hash chain proves, and appended a LogRestored`;
+  return [`${kept}: ${headText(head)}`, ...(lost === null ? [] : lostLines(lost)), ...commonLines(salvaged, identity)].join("\n");
 }
 
 function lostLines({ firstSeq, lastSeq, fromStream, byCore, observed, unreadable }: LostRows): string[] {

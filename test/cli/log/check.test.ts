@@ -115,7 +115,7 @@ describe("backup and restore", () => {
     observe(story.store, closed(PEER_A, { direction: "inbound" }));
     story.store[Symbol.dispose]();
     expect(lines(await runRestore({ data, from: to, fromJetStream: false, clock, terminal }))).toEqual([
-      expect.stringMatching(/^restored .*backup\.db: 16 events, head 17:[0-9a-f]{64}$/),
+      expect.stringMatching(/^restored .*backup\.db: 16 events, and appended a LogRestored: head 17:[0-9a-f]{64}$/),
       "removed from the log: seq 17 to 17, which are not in the backup",
       "of these, the daemon's own observations and messages from core NATS are lost for good",
       expect.stringMatching(/^damaged log kept as .*oc-partnerd\.db\.damaged-\d{8}T\d{6}Z, with its other files$/),
@@ -126,7 +126,7 @@ describe("backup and restore", () => {
     const peerId = peerIdOfKey(await loadOrCreateIdentity({ data }));
     story.write("drop trigger event_log_no_update; update event_log set message = 'x' where seq = 16");
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))).toEqual([
-      expect.stringMatching(/^kept 15 events that the hash chain proves, head 16:[0-9a-f]{64}$/),
+      expect.stringMatching(/^kept 15 events that the hash chain proves, and appended a LogRestored: head 16:[0-9a-f]{64}$/),
       "removed from the log: seq 16 to 17: 0 messages from the stream, 0 from core NATS, 2 observed",
       "observations and core NATS messages are lost for good; stream messages will be read again if the stream still holds them",
       expect.stringMatching(/^damaged log kept as /),
@@ -135,7 +135,7 @@ describe("backup and restore", () => {
     ]);
     rmSync(story.path);
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))[0]).toMatch(
-      /^nothing could be proven: the log starts again, empty, head 1:[0-9a-f]{64}$/,
+      /^nothing could be proven: the log starts again, empty, with a LogRestored: head 1:[0-9a-f]{64}$/,
     );
   });
 
