@@ -115,11 +115,12 @@ function lostLines({ firstSeq, lastSeq, fromStream, byCore, observed, unreadable
   ];
 }
 
-function commonLines({ setAside, cursor }: Restored, identity: readonly string[]): string[] {
+function commonLines({ head: { seq }, setAside, cursor }: Restored, identity: readonly string[]): string[] {
   return [
     ...(setAside === null ? [] : [`damaged log kept as ${setAside}, with its other files`]),
     ...identity,
     `next: start the daemon; ${cursor === null ? "the log follows no stream yet, so the daemon reads the stream that it finds from the beginning" : readAgain(cursor)}`,
+    `checks: from now on add --restored ${seq}, as in \`oc-partnerd check --nats --restored ${seq}\`; without it, published heads after seq ${seq - 1} are findings`,
   ];
 }
 

@@ -122,6 +122,7 @@ describe("backup and restore", () => {
       `warning: the log names no PeerID, and there is no key at ${key}: the next start makes a new PeerID, which no partner knows`,
       "first: if you have the daemon's key, put it in place with `oc-partnerd identity import FILE`",
       "next: start the daemon; the log follows no stream yet, so the daemon reads the stream that it finds from the beginning",
+      "checks: from now on add --restored 17, as in `oc-partnerd check --nats --restored 17`; without it, published heads after seq 16 are findings",
     ]);
     const peerId = peerIdOfKey(await loadOrCreateIdentity({ data }));
     story.write("drop trigger event_log_no_update; update event_log set message = 'x' where seq = 16");
@@ -132,6 +133,7 @@ describe("backup and restore", () => {
       expect.stringMatching(/^damaged log kept as /),
       `identity: the log names no PeerID; the next start has that of ${key}, ${peerId}`,
       expect.stringMatching(/^next: /),
+      expect.stringMatching(/^checks: .* --restored 16`; .* after seq 15 are findings$/),
     ]);
     rmSync(story.path);
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))[0]).toMatch(
