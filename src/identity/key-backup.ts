@@ -1,4 +1,5 @@
 /** The private key beside a backup of the log: written by explicit choice only, and put back only if it is the log's. */
+import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isFault, PartnerdError } from "../base/errors.ts";
 import type { PeerId } from "../base/ids.ts";
@@ -28,6 +29,8 @@ export function keyBackup(place: IdentityPlace, logged: PeerId | undefined, to: 
       nextStep: "choose another file with --to FILE, or add --force to replace it",
     });
   };
+  if (existsSync(file) && statSync(file).isDirectory())
+    throw new PartnerdError("file_failed", `${file} is a directory`, { nextStep: "choose another file with --to FILE" });
   if (!force && keyFileExists(file)) refuse();
   const contents = exportedKey(key, "protobuf");
   const write = () => {
@@ -35,6 +38,12 @@ export function keyBackup(place: IdentityPlace, logged: PeerId | undefined, to: 
     else if (!createKeyFile(file, contents, "file_failed")) refuse();
   };
   return { peerId: peerIdOfKey(key), file, write };
+}
+
+/** `peerId` is undefined if there is no such file. */
+interface KeyOfBackup {
+  readonly file: string;
+  readonly peerId: PeerId | undefined;
 }
 
 /** The key of a restored log: there already, put back from the backup, or the reason why the daemon will not start. */
@@ -50,17 +59,25 @@ export type RestoredKey =
 export function restoreKey(place: IdentityPlace, logged: PeerId, sources: readonly string[]): RestoredKey {
   const path = identityPathOf(place);
   try {
-    const source = sources.find((file) => peerIdIn(file) === logged);
+    if (peerIdIn(path) === logged) return { kind: "in_place", path };
+    const keys = sources.map((file) => ({ file, peerId: peerIdIn(file) }));
+    const source = keys.find(({ peerId }) => peerId === logged)?.file;
     const contents = source === undefined ? undefined : readKeyFile(source);
     const isPut = place.identityFile === undefined && contents !== undefined && createKeyFile(path, contents);
     if (isPut && source !== undefined) return { kind: "put_back", path, source };
-    const found = peerIdIn(path);
-    if (found === logged) return { kind: "in_place", path };
-    return { kind: "refused", error: otherIdentity(place, logged, found, source) };
+    return { kind: "refused", error: withOthers(otherIdentity(place, logged, peerIdIn(path), source), logged, keys) };
   } catch (thrown) {
     if (isFault(thrown) || !(thrown instanceof PartnerdError)) throw thrown;
     return { kind: "refused", error: thrown };
   }
+}
+
+/** Adds the files of the backup that hold the keys of other PeerIDs: the operator may have taken them for the log's. */
+function withOthers(error: PartnerdError, logged: PeerId, keys: readonly KeyOfBackup[]): PartnerdError {
+  const others = keys.filter(({ peerId }) => peerId !== undefined && peerId !== logged);
+  if (others.length === 0) return error;
+  const found = others.map(({ file, peerId }) => `${file} holds the key of ${peerId} instead`);
+  return new PartnerdError(error.code, [error.message, ...found].join("; "), { nextStep: error.nextStep ?? undefined });
 }
 
 /** Where the key of the log in `database` may be, if `from` was named as the backup: beside the file, or in the data directory. */

@@ -13,7 +13,7 @@ import { readRows, unreadableRows } from "./check/rows/row-reader.ts";
 import { Reinterpretation, type Reinterpreted } from "./fold/reinterpret.ts";
 import type { Projections } from "./fold/replay.ts";
 import type { Anchor } from "./model/anchor.ts";
-import { sentenceOf } from "./model/finding.ts";
+import { REPLACE_THE_LOG, sentenceOf } from "./model/finding.ts";
 import { type LogEntry, logEntryOf } from "./model/log-entry.ts";
 import { type LogHead, NO_ROWS } from "./model/log-head.ts";
 import { type HistoryRow, historyUntil } from "./past/history-until.ts";
@@ -68,7 +68,7 @@ interface ReinterpretReport {
 
 const PAGE_ROWS = 500;
 
-const UNSOUND = { nextStep: "see what is damaged with `oc-partnerd check`, and restore a sound log with `oc-partnerd restore`" };
+const UNSOUND = { nextStep: `run \`oc-partnerd check\` for details, then ${REPLACE_THE_LOG}` };
 
 /**
  * `path` is a data directory or a database file. Throws `database_failed` if there is no database, or it belongs to another program or
@@ -279,7 +279,7 @@ export class LogReader implements Disposable {
     if (anchor === undefined) return;
     const { firstSeq, lastSeq, directory, file } = anchor;
     throw new PartnerdError("events_archived", `seq ${firstSeq} to ${lastSeq} are in the archive ${join(directory, file)}`, {
-      nextStep: `begin with seq ${firstUsable} or later, or rebuild a database of all rows with \`oc-partnerd unarchive\``,
+      nextStep: `begin with seq ${firstUsable} or later, or rebuild a database of all rows with \`oc-partnerd unarchive --to DB\``,
     });
   }
 }

@@ -1,5 +1,5 @@
 /** The key beside a backup: written by choice, and put back only if it is the log's. */
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import type { PeerId } from "../../src/base/ids.ts";
@@ -48,6 +48,12 @@ describe("the key beside a backup", () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
+  it("does not take the place of a directory", () => {
+    mkdirSync(`${to}.identity.key`);
+    for (const force of [false, true])
+      expect(() => keyBackup({ data }, peerId, to, force)).toThrow(errorWith("file_failed", /\.identity\.key is a directory/));
+  });
+
   it("is never the key of another PeerID than the log's", () => {
     expect(() => keyBackup({ data }, PEER_A, to, false)).toThrow(
       errorWith("identity_changed", new RegExp(`belongs to ${PEER_A}`)),
@@ -89,6 +95,27 @@ describe("a restored log", () => {
       },
     });
     expect(() => statSync(path())).toThrow("ENOENT");
+  });
+
+  it("says which key is beside the backup if it is not the log's", async () => {
+    const other = peerIdOfKey(await loadOrCreateIdentity({ data: directory() }));
+    const wrong = directory();
+    keyBackup({ data }, peerId, join(wrong, "backup.db"), false).write();
+    expect(restoreKey({ data: host }, other, keySources(wrong, join(wrong, "backup.db")))).toMatchObject({
+      kind: "refused",
+      error: {
+        code: "identity_changed",
+        message: expect.stringMatching(
+          `there is no key at ${path()}.*; ${wrong}/backup.db.identity.key holds the key of ${peerId} instead$`,
+        ) as string,
+      },
+    });
+  });
+
+  it("that has its key in place needs none from the backup, usable or not", () => {
+    expect(restoreKey({ data: host }, peerId, sources())).toMatchObject({ kind: "put_back" });
+    writeFileSync(`${to}.identity.key`, "not a key", { mode: 0o600 });
+    expect(restoreKey({ data: host }, peerId, sources())).toEqual({ kind: "in_place", path: path() });
   });
 
   it("never replaces a key that is there, and names the file with the right one", async () => {

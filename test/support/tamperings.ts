@@ -169,7 +169,7 @@ export const rewriteChain: Tamper = (directory, random) =>
     const lastSeq = Number(database.prepare("select max(seq) from event_log").pluck().get());
     const seq = 1 + Math.floor(random.next() * lastSeq);
     database.prepare("update event_log set at_ms = at_ms + 1 where seq = ?").run(seq);
-    return [seq, witnessed(`row ${seq}, with the chain after it`, /^event_log: .*could have recomputed all of it/)];
+    return [seq, witnessed(`row ${seq}, with the chain after it`, /^event_log: .*could have recomputed the whole chain/)];
   });
 
 export const changeHeader: Tamper = (directory, random) => {

@@ -132,7 +132,7 @@ function footer(self: SelfView, peers: readonly PeerView[], health: HealthView, 
 function deliveryLines({ delivery, proven, missing, rollbacks, spans }: DeliveryView): string[] {
   return [
     `delivery: ${delivery ?? "none yet"}, ${proven}`,
-    ...missing.map(({ at, reason, message }) => `  ${at} ${reason}: ${message}`),
+    ...missing.map(({ at, reason, message }) => `  ${at} gap (${reason}): ${message}`),
     ...rollbacks.map(({ at, message }) => `  ${at} rolled back: ${message}`),
     ...spans
       .filter((span) => span.delivery !== "at_least_once")

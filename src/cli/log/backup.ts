@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
+import { shownPath } from "../../base/secrets/shown.ts";
 import { bytesText, counted } from "../../base/units.ts";
 import type { KeyBackup } from "../../identity/key-backup.ts";
 import { CONFIG_FLAG, configOf, type DaemonFlags, type Env, example, JSON_FLAG } from "../terminal/flags.ts";
@@ -71,11 +72,22 @@ export async function runBackup(request: BackupRequest): Promise<string> {
     return jsonText({ file, bytes, events, seq: head.seq, chainHash: head.chainHash, identity });
   }
   const lines = [`${file}: ${counted(events, "event")}, ${bytesText(bytes)}, sound`, headText(head)];
-  if (key !== undefined)
+  if (key === undefined) lines.push(...(await withoutKeyLines(request)));
+  else
     lines.push(
       `${key.file}: the private key of ${key.peerId}; keep it secret, since any program that has it can pose as this daemon`,
     );
   return lines.join("\n");
+}
+
+/** Nothing for a log that belongs to no PeerID yet. */
+async function withoutKeyLines({ to, identityFile }: BackupRequest): Promise<readonly string[]> {
+  const { openLogReader } = await import("../../store/log-reader.ts");
+  using reader = openLogReader(to);
+  const logged = reader.identity();
+  if (logged === undefined) return [];
+  const file = identityFile === undefined ? "identity.key" : shownPath(identityFile);
+  return [`without the key of ${logged}, which a restored log needs to start: keep ${file} too, or add --with-identity`];
 }
 
 /** Read before the backup is made, so that a key that cannot be used stops it. */

@@ -56,10 +56,13 @@ async function plan({ data, events }: Config): Promise<Omit<Report, "closedStrea
 }
 
 async function append(config: Config): Promise<Report> {
+  const { databaseFileOf } = await import("../../store/sql/data-directory.ts");
   const { lockDirectory } = await import("../../store/sql/lock.ts");
   const { openStore } = await import("../../store/store.ts");
   const { verifyLog } = await import("../../store/check/at-start/verify-log.ts");
   const { lastAliveMsOf } = await import("../../daemon/watch/sign-of-life.ts");
+  // Without this, a mistyped directory would be created.
+  databaseFileOf(config.data);
   using _lock = lockDirectory(config.data);
   using store = openStore({ directory: config.data, clock });
   await verifyLog({ directory: config.data, signal: new AbortController().signal });

@@ -12,6 +12,7 @@ import { holdEventLoop } from "../terminal/hold-event-loop.ts";
 import { print } from "../terminal/output.ts";
 import { type ProgressStream, stepProgress } from "../terminal/progress.ts";
 import { headText } from "./log-place.ts";
+import { identityLines } from "./restored-identity.ts";
 
 interface RestoreFlags extends DaemonFlags {
   readonly from?: string;
@@ -70,7 +71,7 @@ export async function runRestore(request: RestoreRequest): Promise<string> {
     const { salvage } = await import("../../store/recovery/salvage.ts");
     const onProgress = (rows: number, total: number) => shown.update("verifying the log", rows, total);
     const salvaged = salvage({ directory, nowMs, onProgress });
-    return salvagedText(salvaged, await identityLines(request));
+    return salvagedText(salvaged, await identityLines(request, from));
   }
   const { restoreBackup } = await import("../../store/recovery/restore.ts");
   const restored = await restoreBackup({
@@ -80,30 +81,7 @@ export async function runRestore(request: RestoreRequest): Promise<string> {
     onCopied: (pages, total) => shown.update("copying pages", pages, total),
     onChecked: (rows, total) => shown.update("checking the copy", rows, total),
   });
-  return restoredText(from, restored, await identityLines(request));
-}
-
-/** Puts the log's key back if the backup has it, and says what the next start would say about the key. */
-async function identityLines({ data, identityFile, from }: RestoreRequest): Promise<readonly string[]> {
-  const { keySources, restoreKey } = await import("../../identity/key-backup.ts");
-  const { openLogReader } = await import("../../store/log-reader.ts");
-  const { databaseFileOf, giveToOwnerOf } = await import("../../store/sql/data-directory.ts");
-  using reader = openLogReader(data);
-  const logged = reader.identity();
-  if (logged === undefined) return [];
-  const restored = restoreKey({ data, identityFile }, logged, from === undefined ? [] : keySources(from, databaseFileOf(from)));
-  switch (restored.kind) {
-    case "in_place":
-      return [`identity: ${logged}, its key is ${restored.path}`];
-    case "put_back":
-      giveToOwnerOf(data, restored.path);
-      return [`identity: ${logged}, its key was put back as ${restored.path}, from ${restored.source}`];
-    case "refused":
-      return [
-        `warning: the daemon will not start yet: ${restored.error.message}`,
-        ...(restored.error.nextStep === null ? [] : [`first: ${restored.error.nextStep}`]),
-      ];
-  }
+  return restoredText(from, restored, await identityLines(request, from));
 }
 
 function restoredText(from: string, restored: RestoredBackup, identity: readonly string[]): string {
@@ -113,7 +91,7 @@ function restoredText(from: string, restored: RestoredBackup, identity: readonly
       ? []
       : [`removed from the log: seq ${lastSeq + 1} to ${lastSeqBefore}, which are not in the backup`];
   return [
-    `restored ${from}: ${counted(events, "event")}, ${headText(head)}`,
+    `restored ${from}: ${counted(events, "event")}, and appended a LogRestored: ${headText(head)}`,
     ...gone,
     ...(gone.length > 0 ? ["of these, the daemon's own observations and messages from core NATS are lost for good"] : []),
     ...commonLines(restored, identity),
@@ -124,9 +102,9 @@ function salvagedText(salvaged: Salvaged, identity: readonly string[]): string {
   const { events, head, lost } = salvaged;
   const kept =
     events === 0
-      ? "nothing could be proven: the log starts again, empty"
-      : `kept ${counted(events, "event")} that the hash chain proves`;
-  return [`${kept}, ${headText(head)}`, ...(lost === null ? [] : lostLines(lost)), ...commonLines(salvaged, identity)].join("\n");
+      ? "nothing could be proven: the log starts again, empty, with a LogRestored"
+      : `kept ${counted(events, "event")} that the hash chain proves, and appended a LogRestored`;
+  return [`${kept}: ${headText(head)}`, ...(lost === null ? [] : lostLines(lost)), ...commonLines(salvaged, identity)].join("\n");
 }
 
 function lostLines({ firstSeq, lastSeq, fromStream, byCore, observed, unreadable }: LostRows): string[] {
@@ -137,11 +115,12 @@ function lostLines({ firstSeq, lastSeq, fromStream, byCore, observed, unreadable
   ];
 }
 
-function commonLines({ setAside, cursor }: Restored, identity: readonly string[]): string[] {
+function commonLines({ head: { seq }, setAside, cursor }: Restored, identity: readonly string[]): string[] {
   return [
     ...(setAside === null ? [] : [`damaged log kept as ${setAside}, with its other files`]),
     ...identity,
     `next: start the daemon; ${cursor === null ? "the log follows no stream yet, so the daemon reads the stream that it finds from the beginning" : readAgain(cursor)}`,
+    `checks: from now on add --restored ${seq}, as in \`oc-partnerd check --nats --restored ${seq}\`; without it, published heads after seq ${seq - 1} are findings`,
   ];
 }
 

@@ -1,5 +1,6 @@
 /** Commands in texts for people, written so that they work when copied. Imports no packages, as report.ts. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { isPath, shownWord, withoutAnyUserInfo } from "../../base/secrets/shown.ts";
 
 /** The command that started this program: bin/oc-partnerd passes it on. */
@@ -18,6 +19,9 @@ export const PLACE_FLAGS: Readonly<Record<string, readonly string[]>> = {
   "--nats": wordsOf("run publish setup record"),
   "--token-file": wordsOf("status peers resync"),
 };
+
+/** The commands that need the data directory itself; the others also take a copy of its database. */
+const NEEDS_DIRECTORY = wordsOf("run probe identity reinterpret restore archive");
 
 function wordsOf(text: string): readonly string[] {
   return text.split(" ");
@@ -46,6 +50,7 @@ function placeFlags(command: string, rest: string, argv: readonly string[]): str
     .filter(([flag, commands]) => commands.includes(command) && !rest.includes(flag) && !isRefused(flag, command, rest))
     .map(([flag]) => [flag, givenValue(flag, argv)] as const)
     .map(([flag, value]) => [flag, value === undefined ? undefined : repeated(flag, value)] as const)
+    .map(([flag, value]) => [flag, flag === "--data" && NEEDS_DIRECTORY.includes(command) ? directoryOf(value) : value] as const)
     .map(([flag, value]) => (value === undefined ? "" : ` ${flag} ${quoted(value)}`))
     .join("");
 }
@@ -53,6 +58,12 @@ function placeFlags(command: string, rest: string, argv: readonly string[]): str
 /** These actions write the key in the data directory, and refuse the flag. */
 function isRefused(flag: string, command: string, rest: string): boolean {
   return flag === "--identity-file" && command === "identity" && /^ (?:import|rotate)\b/.test(rest);
+}
+
+/** The data directory that holds the database file `path`; a placeholder for a file that may be a copy of it. */
+function directoryOf(path: string | undefined): string | undefined {
+  if (path === undefined || !existsSync(path) || !statSync(path).isFile()) return path;
+  return basename(path) === "oc-partnerd.db" ? dirname(path) : "DIR";
 }
 
 /** The value of a place flag as a command may repeat it: without credentials. Undefined if it looks like a secret. */

@@ -74,6 +74,6 @@ function refuseMoved(rows: Tables, { firstSeq }: NewAnchor): void {
   const archivedUntil = rows.newestAnchor()?.lastSeq ?? 0;
   if (archivedUntil === firstSeq - 1) return;
   throw new PartnerdError("database_failed", `seq ${firstSeq} to ${archivedUntil} were archived by another run in the meantime`, {
-    nextStep: "run `oc-partnerd archive` again, one at a time",
+    nextStep: "run the same command again, one at a time",
   });
 }

@@ -34,7 +34,7 @@ export function* headWitnesses(
   if (newest === 0)
     yield {
       place: "event_log",
-      claim: "a program that can write the file could have recomputed all of it, with the head file",
+      claim: "a program that can write the database and the head file could have recomputed the whole chain unnoticed",
       witness: isCompared
         ? "give a published head with --head SEQ:HASH"
         : "compare it with the heads that the daemon published, with --nats, or give one with --head SEQ:HASH",

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { readRegularFile } from "../../base/setting-file.ts";
+import { REPLACE_THE_LOG } from "../model/finding.ts";
 import { contradictionOf, type LogHead } from "../model/log-head.ts";
 import { giveToOwnerOf } from "../sql/data-directory.ts";
 
@@ -71,7 +72,7 @@ export function refuseTruncated(
       const contradiction = contradictionOf(record.head, head, chainHashAt);
       if (contradiction === null) return;
       throw new PartnerdError("log_truncated", `the event log was truncated or replaced: ${path} names ${contradiction}`, {
-        nextStep: "run `oc-partnerd check` for details, then replace the log with `oc-partnerd restore`",
+        nextStep: `run \`oc-partnerd check\` for details, then ${REPLACE_THE_LOG}`,
       });
     }
   }

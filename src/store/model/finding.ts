@@ -61,6 +61,10 @@ export class Findings {
   }
 }
 
+/** The next step for a log that is not sound. `restore` has to be told which rows replace it. */
+export const REPLACE_THE_LOG =
+  "replace the log with a backup (`oc-partnerd restore --from FILE`) or with its provable rows (`oc-partnerd restore --from-jetstream`)";
+
 const MOST_SHOWN = 5;
 
 /** Throws `check_failed` with the first findings, if there are any. */

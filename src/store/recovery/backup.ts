@@ -1,11 +1,11 @@
 /** Backs up a daemon's database, which may be in use: consistent, checked, fsynced, and in place whole or not at all. */
 
 import { existsSync, linkSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
-import { refuseUnsound } from "../model/finding.ts";
+import { REPLACE_THE_LOG, refuseUnsound } from "../model/finding.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { databaseFileOf, syncToDisk } from "../sql/data-directory.ts";
 import { type CopyProgress, copyDatabase, databaseFiles, removeDatabase } from "./copy.ts";
@@ -34,8 +34,8 @@ export interface BackupReport {
 }
 
 /**
- * Throws `file_failed` if `to` exists or cannot be written, `check_failed` if the database is not sound, and whatever checkDatabase
- * throws. If it throws, it leaves no backup, and an existing `to` untouched.
+ * Throws `file_failed` if `to` exists, cannot be written or is not a regular file, `check_failed` if the database is not sound, and
+ * whatever checkDatabase throws. If it throws, it leaves no backup, and an existing `to` untouched.
  */
 export async function backUp(options: BackupOptions): Promise<BackupReport> {
   const { to, force, nowMs, stoppable = unstoppable, onCopied = () => {}, onChecked = () => {} } = options;
@@ -49,7 +49,7 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
     const { head } = headBeside(file);
     await stoppable(async (signal) => {
       try {
-        await copyDatabase(file, partial, onCopied, signal);
+        await copyDatabase(file, partial, onCopied, { signal });
       } catch (thrown) {
         removeDatabase(partial);
         throw thrown;
@@ -61,10 +61,7 @@ export async function backUp(options: BackupOptions): Promise<BackupReport> {
       heads: head === null ? [] : [head],
       onProgress: onChecked,
     });
-    refuseUnsound(
-      { ...report, file },
-      "run `oc-partnerd check` to see all findings; `oc-partnerd restore` replaces the log with a sound one",
-    );
+    refuseUnsound({ ...report, file }, `run \`oc-partnerd check\` to see all findings, then ${REPLACE_THE_LOG}`);
     moveInto(partial, to, force);
     return { file: to, bytes: statSync(to).size, events: report.events, head: report.head };
   } finally {
@@ -77,6 +74,13 @@ function unstoppable<Result>(copying: (signal: AbortSignal) => Promise<Result>):
 }
 
 function refuseTarget(file: string, to: string, force: boolean): void {
+  const stats = statSync(to);
+  if (stats.isDirectory())
+    throw new PartnerdError("file_failed", `${to} is a directory`, {
+      nextStep: `choose a file in it, for example --to ${join(to, "oc-partnerd-backup.db")}`,
+    });
+  if (!stats.isFile())
+    throw new PartnerdError("file_failed", `${to} is not a regular file`, { nextStep: "choose another file with --to FILE" });
   if (realpathSync(to) === realpathSync(file))
     throw new PartnerdError("usage", `${to} is the database itself`, { nextStep: "choose another file with --to FILE" });
   if (!force)

@@ -12,11 +12,22 @@ const PAGES_A_STEP = 1_024;
 /** Called with the number of pages copied so far and in all. */
 export type CopyProgress = (pages: number, total: number) => void;
 
+interface CopyOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The next step if `file` is damaged; default: to replace the log. */
+  readonly ifDamaged?: string;
+}
+
 /**
  * Copies the database `file`, including its write-ahead log, to the new file `to` (0600). Throws `file_failed` if `to` cannot be
  * created, `database_failed`, and the reason of `signal` once that aborts.
  */
-export async function copyDatabase(file: string, to: string, onProgress: CopyProgress, signal?: AbortSignal): Promise<void> {
+export async function copyDatabase(
+  file: string,
+  to: string,
+  onProgress: CopyProgress,
+  { signal, ifDamaged }: CopyOptions = {},
+): Promise<void> {
   createPrivate(to);
   let source: Database.Database | undefined;
   try {
@@ -33,7 +44,7 @@ export async function copyDatabase(file: string, to: string, onProgress: CopyPro
     finish(to);
     signal?.throwIfAborted();
   } catch (thrown) {
-    throw storeFailure(`cannot copy ${file} to ${to}`, thrown);
+    throw storeFailure(`cannot copy ${file} to ${to}`, thrown, ifDamaged);
   } finally {
     source?.close();
   }

@@ -5,13 +5,16 @@ import { join, resolve } from "node:path";
 import { PartnerdError } from "../../base/errors.ts";
 import type { RestoreFacts } from "../../events/upkeep/upkeep-facts.ts";
 import { checkDatabase } from "../check/check.ts";
+import { refuseOtherVersion } from "../check/file/schema-check.ts";
 import { headBeside } from "../check/head-check.ts";
 import type { Cursor } from "../model/cursor.ts";
 import { refuseUnsound } from "../model/finding.ts";
 import type { LogHead } from "../model/log-head.ts";
 import { DATABASE_NAME, databaseFileOf } from "../sql/data-directory.ts";
+import { storeFailure } from "../sql/failure.ts";
 import { ARCHIVE_LOCK, lockDirectory } from "../sql/lock.ts";
 import { closeAtEnd, openExistingDatabase } from "../sql/open.ts";
+import { openToRead } from "../sql/open-to-read.ts";
 import { tables } from "../sql/statements/tables.ts";
 import { appendRestored } from "./append-restored.ts";
 import { type CopyProgress, copyDatabase, removeDatabase } from "./copy.ts";
@@ -45,6 +48,8 @@ export interface RestoredBackup extends Restored {
   readonly lastSeqBefore: number | null;
 }
 
+const ANOTHER_BACKUP = "restore another backup with --from FILE, or the provable rows with --from-jetstream";
+
 /** The copy that will replace the database. */
 const COPY_NAME = `${DATABASE_NAME}.restoring`;
 
@@ -62,21 +67,19 @@ export function lockOutWriters(directory: string): Disposable {
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoredBackup> {
   const { directory, nowMs, onCopied = () => {}, onChecked = () => {} } = options;
-  const backup = databaseFileOf(options.from);
-  using _locks = lockOutWriters(directory);
+  const backup = databaseFileOf(options.from, "name a backup with --from FILE");
   const database = join(directory, DATABASE_NAME);
   refuseItself(backup, database);
+  refuseOther(backup);
+  using _locks = lockOutWriters(directory);
   const copy = join(directory, COPY_NAME);
   removeDatabase(copy);
   try {
     const { head: named } = headBeside(backup);
-    await copyDatabase(backup, copy, onCopied);
+    await copyDatabase(backup, copy, onCopied, { ifDamaged: ANOTHER_BACKUP });
     const heads = named === null ? [] : [named];
     const report = checkDatabase({ path: copy, withHistory: false, heads, onProgress: onChecked });
-    refuseUnsound(
-      { ...report, file: backup },
-      "restore another backup with --from FILE, or the provable rows with --from-jetstream",
-    );
+    refuseUnsound({ ...report, file: backup }, ANOTHER_BACKUP);
     const [lastSeqBefore, lastSeq] = [lastSeqOf(database), report.head.seq];
     const head = withRestored(copy, { backup: resolve(backup), lastSeq, lastSeqBefore }, report.cursorProven, nowMs);
     const cursor = cursorIn(copy);
@@ -84,6 +87,19 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
     return { events: report.events, lastSeq, head, lastSeqBefore, cursor, setAside };
   } finally {
     removeDatabase(copy);
+  }
+}
+
+/** Before anything is created: throws as refuseOtherVersion does, and `database_failed` for a file that is not a log of ours. */
+function refuseOther(backup: string): void {
+  try {
+    const source = openToRead(backup);
+    using _closing = closeAtEnd(source);
+    if (source.prepare("select 1 from sqlite_schema where name = 'event_log'").get() === undefined)
+      throw new PartnerdError("database_failed", `${backup} has no event log`, { nextStep: ANOTHER_BACKUP });
+    refuseOtherVersion(source, backup);
+  } catch (thrown) {
+    throw storeFailure(`cannot read ${backup}`, thrown, ANOTHER_BACKUP);
   }
 }
 

@@ -2,12 +2,14 @@
  * Replaces a damaged log with its provable rows: from the first one, as long as each follows from the one before. The daemon
  * reads later messages from the broker stream again; later observed events are lost.
  */
-import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { Database } from "better-sqlite3";
+import { PartnerdError } from "../../base/errors.ts";
 import type { RestoreFacts } from "../../events/upkeep/upkeep-facts.ts";
 import { checkDatabase } from "../check/check.ts";
 import { readRows } from "../check/rows/row-reader.ts";
+import { headFileIn } from "../head/head-file.ts";
 import { refuseUnsound } from "../model/finding.ts";
 import type { LogRow } from "../model/log-entry.ts";
 import type { LogHead } from "../model/log-head.ts";
@@ -35,13 +37,14 @@ export interface Salvaged extends Restored {
 const WORK_NAME = "oc-partnerd.restoring";
 
 /**
- * Throws `data_dir_in_use` while a daemon runs, `check_failed` if the log is readable but nothing in it can be proved, and
- * `database_newer`, `database_retired` or `database_failed` if the database has another schema; then nothing was changed. If nothing
- * is readable, the new log is empty.
+ * Throws `database_failed` if the directory never had a log, `data_dir_in_use` while a daemon runs, `check_failed` if the log is
+ * readable but nothing in it can be proved, and `database_newer`, `database_retired` or `database_failed` if the database has another
+ * schema; then nothing was changed. If nothing is readable, the new log is empty.
  */
 export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOptions): Salvaged {
-  using _locks = lockOutWriters(directory);
   const damaged = join(directory, DATABASE_NAME);
+  refuseNothing(directory, damaged);
+  using _locks = lockOutWriters(directory);
   const work = join(directory, WORK_NAME);
   rmSync(work, { recursive: true, force: true });
   const source = openDamaged(damaged);
@@ -62,6 +65,16 @@ export function salvage({ directory, nowMs, onProgress = () => {} }: SalvageOpti
     source?.close();
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** A mistyped directory would become a data directory, whose daemon is another peer. A head file proves that there was a log. */
+function refuseNothing(directory: string, database: string): void {
+  const head = headFileIn(directory);
+  if ([database, `${database}-wal`, head].some((file) => existsSync(file))) return;
+  const names = `neither ${DATABASE_NAME} nor ${basename(head)}`;
+  throw new PartnerdError("database_failed", `there is no log in ${directory}: ${names}`, {
+    nextStep: "name the daemon's data directory with --data DIR, or restore a backup with --from FILE",
+  });
 }
 
 /** Returns the new head. */

@@ -26,7 +26,10 @@ export function ensureDirectory(directory: string): void {
 
 /** Level by level: Node's recursive mode loops forever below a directory that cannot hold directories, for example /proc. */
 function makeDirectory(directory: string): void {
-  if (existsSync(directory)) return;
+  if (existsSync(directory)) {
+    if (!statSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`);
+    return;
+  }
   const parent = dirname(directory);
   makeDirectory(parent);
   mkdirSync(directory, { mode: 0o700 });
@@ -87,8 +90,8 @@ export const DATABASE_NAME = "oc-partnerd.db";
 
 export const NAME_A_DATABASE = "name the daemon's data directory, or a copy of its database, with --data";
 
-/** The database file in a data directory, or the file itself. Throws `database_failed` if it does not exist. */
-export function databaseFileOf(path: string): string {
+/** The database file in a data directory, or the file itself. Throws `database_failed`, with `nextStep`, if it does not exist. */
+export function databaseFileOf(path: string, nextStep = NAME_A_DATABASE): string {
   try {
     const file = statSync(path).isDirectory() ? join(path, DATABASE_NAME) : path;
     // Opening a FIFO would wait for a writer.
@@ -96,7 +99,7 @@ export function databaseFileOf(path: string): string {
     return file;
   } catch (thrown) {
     throw new PartnerdError("database_failed", `there is no database in ${shownValue(path)}: ${messageOf(withoutPath(thrown))}`, {
-      nextStep: NAME_A_DATABASE,
+      nextStep,
       cause: thrown,
     });
   }

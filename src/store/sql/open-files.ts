@@ -18,7 +18,7 @@ export interface OpenFile {
 /** The files of an open database. */
 export function filesOf({ name }: Database): readonly OpenFile[] {
   return [
-    { path: name, ifLost: "stop the daemon and run `oc-partnerd restore`" },
+    { path: name, ifLost: "stop the daemon and run `oc-partnerd restore --from FILE` with a backup" },
     // Closing the database writes what is in them to the database itself.
     ...["-wal", "-shm"].map((suffix) => ({ path: `${name}${suffix}`, ifLost: "restart the daemon" })),
   ];

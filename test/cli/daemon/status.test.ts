@@ -106,7 +106,7 @@ test("status shows one line per peer, then the daemon's health", async () => {
     "NOT READY",
     "  FAIL nats: connecting",
     "delivery: at_least_once, sequences 1 to 9 of stream S are in the log, 1 gap, no reuse",
-    `  ${at(-60_000)} purged: stream S no longer holds sequences 3 to 4, which the log lacks`,
+    `  ${at(-60_000)} gap (purged): stream S no longer holds sequences 3 to 4, which the log lacks`,
     `  ${at(-90_000)} to ${at(-80_000)} at_most_once: events come by core NATS`,
   ]);
 });

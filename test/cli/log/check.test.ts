@@ -5,9 +5,11 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vit
 import { runBackup } from "../../../src/cli/log/backup.ts";
 import { runCheck } from "../../../src/cli/log/check.ts";
 import { runRestore } from "../../../src/cli/log/restore.ts";
+import { loadOrCreateIdentity, peerIdOfKey } from "../../../src/identity/identity.ts";
 import { closed, observe } from "../../store/support/events.ts";
 import { toldStory } from "../../store/support/story.ts";
 import { type TemporaryStore, temporaryDirectory } from "../../store/support/temporary-store.ts";
+import { LogWithKey } from "../../support/log-with-key.ts";
 import { errorWith } from "../../support/matchers.ts";
 import { PEER_A } from "../../support/peers.ts";
 import { asCommandLine, output } from "../commands.ts";
@@ -37,7 +39,8 @@ describe("check", () => {
     expect([code, sound]).toEqual([0, `${story.path} is sound: 16 events, newest at 2026-01-01T12:01:53.604Z`]);
     expect([head, needs[0]]).toEqual([`head 16:${hash}`, "needs a witness:"]);
     expect(needs.join("\n")).toContain(
-      "compare it with the heads that the daemon published, with --nats, or give one with --head",
+      "event_log: a program that can write the database and the head file could have recomputed the whole chain unnoticed; " +
+        "compare it with the heads that the daemon published, with --nats, or give one with --head",
     );
     expect(drawn.join("")).toContain("checking the log");
     expect((await checked({ head: `16:${hash.slice(0, 8).toUpperCase()}` })).code).toBe(0);
@@ -105,6 +108,7 @@ describe("backup and restore", () => {
     const { terminal, drawn } = output(true);
     const to = join(elsewhere.path, "backup.db");
     const { directory: data, clock } = story;
+    const key = join(data, "identity.key");
     expect(lines(await runBackup({ data, to, force: false, json: false, terminal }))).toEqual([
       expect.stringMatching(/backup\.db: 16 events, \d+\.\d KiB, sound$/),
       `head 16:${hash}`,
@@ -119,24 +123,45 @@ describe("backup and restore", () => {
     observe(story.store, closed(PEER_A, { direction: "inbound" }));
     story.store[Symbol.dispose]();
     expect(lines(await runRestore({ data, from: to, fromJetStream: false, clock, terminal }))).toEqual([
-      expect.stringMatching(/^restored .*backup\.db: 16 events, head 17:[0-9a-f]{64}$/),
+      expect.stringMatching(/^restored .*backup\.db: 16 events, and appended a LogRestored: head 17:[0-9a-f]{64}$/),
       "removed from the log: seq 17 to 17, which are not in the backup",
       "of these, the daemon's own observations and messages from core NATS are lost for good",
       expect.stringMatching(/^damaged log kept as .*oc-partnerd\.db\.damaged-\d{8}T\d{6}Z, with its other files$/),
+      `warning: the log names no PeerID, and there is no key at ${key}: the next start makes a new PeerID, which no partner knows`,
+      "first: if you have the daemon's key, put it in place with `oc-partnerd identity import FILE`",
       "next: start the daemon; the log follows no stream yet, so the daemon reads the stream that it finds from the beginning",
+      "checks: from now on add --restored 17, as in `oc-partnerd check --nats --restored 17`; without it, published heads after seq 16 are findings",
     ]);
+    const peerId = peerIdOfKey(await loadOrCreateIdentity({ data }));
     story.write("drop trigger event_log_no_update; update event_log set message = 'x' where seq = 16");
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))).toEqual([
-      expect.stringMatching(/^kept 15 events that the hash chain proves, head 16:[0-9a-f]{64}$/),
+      expect.stringMatching(/^kept 15 events that the hash chain proves, and appended a LogRestored: head 16:[0-9a-f]{64}$/),
       "removed from the log: seq 16 to 17: 0 messages from the stream, 0 from core NATS, 2 observed",
       "observations and core NATS messages are lost for good; stream messages will be read again if the stream still holds them",
       expect.stringMatching(/^damaged log kept as /),
+      `identity: the log names no PeerID; the next start has that of ${key}, ${peerId}`,
       expect.stringMatching(/^next: /),
+      expect.stringMatching(/^checks: .* --restored 16`; .* after seq 15 are findings$/),
     ]);
     rmSync(story.path);
     expect(lines(await runRestore({ data, from: undefined, fromJetStream: true, clock, terminal }))[0]).toMatch(
-      /^nothing could be proven: the log starts again, empty, head 1:[0-9a-f]{64}$/,
+      /^nothing could be proven: the log starts again, empty, with a LogRestored: head 1:[0-9a-f]{64}$/,
     );
+  });
+
+  it("backup says that it is without the key of the log's PeerID, unless it has it", async () => {
+    using log = await LogWithKey.create();
+    const { terminal } = output();
+    const { directory: data } = log.temporary;
+    const to = join(data, "backup.db");
+    const backup = async (more: object) =>
+      lines(await runBackup({ data, to, force: true, json: false, terminal, ...more })).slice(2);
+    const without = `without the key of ${log.first}, which a restored log needs to start`;
+    expect(await backup({})).toEqual([`${without}: keep identity.key too, or add --with-identity`]);
+    expect(await backup({ identityFile: "/run/secrets/own.key" })).toEqual([
+      `${without}: keep "/run/secrets/own.key" too, or add --with-identity`,
+    ]);
+    expect(await backup({ withIdentity: true })).toEqual([expect.stringMatching(/the private key of .*; keep it secret/)]);
   });
 
   it("restore accepts exactly one source", async () => {

@@ -2,6 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { programOf } from "../../../src/cli/program.ts";
 import { asStarted, nextStepFor, PLACE_FLAGS } from "../../../src/cli/terminal/command-line.ts";
+import { checkOptions } from "../../../src/cli/terminal/usage.ts";
+import { sourceFiles } from "../../architecture/source-tree.ts";
+import { temporaryFiles } from "../commands.ts";
+
+const { directory, written } = temporaryFiles();
 
 describe("a next step gets the place flags of the command line", () => {
   test.each([
@@ -26,6 +31,16 @@ describe("a next step gets the place flags of the command line", () => {
     expect(nextStepFor(text, line.split(" "))).toBe(expected);
   });
 
+  test("and a database file only if the command takes one", () => {
+    const [own, copy] = ["oc-partnerd.db", "copy.db"].map((name) => written("", name));
+    const steps = "`oc-partnerd check` and `oc-partnerd restore --from FILE`";
+    const stepsOf = (data: string) => nextStepFor(steps, ["export", "--data", data]);
+    expect(stepsOf(own ?? "")).toBe(
+      `\`oc-partnerd check --data ${own}\` and \`oc-partnerd restore --from FILE --data ${directory}\``,
+    );
+    expect(stepsOf(copy ?? "")).toBe(`\`oc-partnerd check --data ${copy}\` and \`oc-partnerd restore --from FILE --data DIR\``);
+  });
+
   test("quoted for a shell", () => {
     expect(nextStepFor("`oc-partnerd check`", ["check", "--data", "it's here"])).toBe(
       "`oc-partnerd check --data 'it'\\''s here'`",
@@ -41,6 +56,25 @@ test("the place flags are those of the commands", () => {
       .map((command) => command.name());
     expect(having.toSorted(), flag).toEqual(named.toSorted());
   }
+});
+
+describe("a command in a text of the program works if it is typed", () => {
+  const { commands } = programOf({});
+  const texts = sourceFiles.map(({ code }) => code).join("\n");
+  const named = [...texts.matchAll(/\\?`oc-partnerd ([a-z]+)([^`\\]*)/g)].map(([, name, rest]) => `${name}${rest}`);
+
+  test.each([...new Set(named)])("%s", (line) => {
+    const [name = "", ...words] = line.replaceAll(/\$\{[^}]*\}/g, "X").split(" ");
+    const command = commands.find((each) => each.name() === name);
+    expect(command, name).toBeDefined();
+    if (command === undefined || words.includes("--help")) return;
+    checkOptions(command, name, words);
+    const given = (flag: string | undefined) => words.some((word) => word === flag);
+    for (const { long, mandatory } of command.options) if (mandatory) expect(given(long), long ?? "").toBe(true);
+    const needed = command.registeredArguments.filter(({ required }) => required).length;
+    expect(words.filter((word) => !word.startsWith("-")).length).toBeGreaterThanOrEqual(needed);
+    if (name === "restore") expect(given("--from") || given("--from-jetstream")).toBe(true);
+  });
 });
 
 test("the name of the program is not confused with paths and variables", () => {

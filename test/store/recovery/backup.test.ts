@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { checkDatabase } from "../../../src/store/check/check.ts";
 import { backUp } from "../../../src/store/recovery/backup.ts";
 import { errorWith } from "../../support/matchers.ts";
@@ -95,8 +95,23 @@ describe("a backup", () => {
     await expect(backup({ to: join(temporary.directory, "none", "b.db") })).rejects.toThrow(
       errorWith("file_failed", /cannot create .*none/),
     );
+  });
+
+  it("refuses a directory, and all else that is not a regular file, before it copies, forced or not", async () => {
+    const fifo = join(temporary.directory, "fifo");
+    expect(spawnSync("mkfifo", [fifo]).status).toBe(0);
     mkdirSync(to);
-    await expect(backup({ force: true })).rejects.toThrow(errorWith("file_failed", /cannot put the backup in place/));
+    for (const force of [false, true]) {
+      const copied = vi.fn();
+      const failure = await backup({ force, onCopied: copied }).catch((thrown: unknown) => thrown);
+      expect(failure).toMatchObject({
+        code: "file_failed",
+        message: `${to} is a directory`,
+        nextStep: `choose a file in it, for example --to ${to}/oc-partnerd-backup.db`,
+      });
+      await expect(backup({ to: fifo, force })).rejects.toThrow(errorWith("file_failed", /fifo is not a regular file/));
+      expect(copied).not.toHaveBeenCalled();
+    }
   });
 
   it("is not made of an unsound database, and leaves the previous backup unchanged", async () => {

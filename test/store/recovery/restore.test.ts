@@ -1,7 +1,9 @@
 /** Replacing a database with a backup: only a sound one, never under a running daemon, and without deleting anything. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { PartnerdError } from "../../../src/base/errors.ts";
 import { checkDatabase } from "../../../src/store/check/check.ts";
 import { readHeadFile } from "../../../src/store/head/head-file.ts";
 import { cursorRowOf } from "../../../src/store/model/cursor.ts";
@@ -77,6 +79,26 @@ describe("restore --from", () => {
     expect(names().filter((name) => name.includes("restoring"))).toEqual([]);
   });
 
+  it.each([
+    ["does not exist", () => rmSync(backup), "there is no database in"],
+    ["is not a database", () => writeFileSync(backup, "no database ".repeat(100)), "file is not a database"],
+    ["is empty", () => writeFileSync(backup, ""), "has no event log"],
+    ["is of another program", () => new Database(backup).exec("create table other (a)").close(), "has no event log"],
+  ])("refuses a backup that %s before it creates anything, and asks for another one", async (_, spoil, problem) => {
+    rmSync(backup);
+    writeFileSync(backup, "");
+    spoil();
+    const data = join(elsewhere.path, "data");
+    const failure = await restore(data).catch((thrown: unknown) => thrown);
+    expect(failure).toMatchObject({
+      code: "database_failed",
+      message: expect.stringContaining(problem) as string,
+      nextStep: expect.stringMatching(/^(name a|restore another) backup with --from FILE/) as string,
+    });
+    expect((failure as PartnerdError).message).toContain(backup);
+    expect(existsSync(data)).toBe(false);
+  });
+
   it("leaves a log that can be continued", async () => {
     temporary.store[Symbol.dispose]();
     await restore();
@@ -132,7 +154,7 @@ describe("restore --from", () => {
     writeFileSync(backup, bytes);
     await expect(restore()).rejects.toThrow(errorWith("check_failed", /backup\.db is not sound: /));
     writeFileSync(backup, "no database");
-    await expect(restore()).rejects.toThrow(errorWith("database_failed", /cannot copy .*backup\.db/));
+    await expect(restore()).rejects.toThrow(errorWith("database_failed", /cannot read .*backup\.db/));
     await expect(restoreBackup({ directory: temporary.directory, from: temporary.directory, nowMs: NOW_MS })).rejects.toThrow(
       errorWith("usage", /is the database to be replaced/),
     );

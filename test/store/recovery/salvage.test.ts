@@ -1,5 +1,5 @@
 /** The provable part of a damaged log: the longest run of linked rows from the first one, and the state that they result in. */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -162,10 +162,13 @@ describe("restore --from-jetstream", () => {
     expectKept(0);
   });
 
-  it("starts an empty log, and knows of no loss, if there is neither file nor head", () => {
+  it("is refused, and creates nothing, if there is neither file nor head", () => {
     for (const [name] of files) rmSync(join(directory.path, name));
-    expect(run()).toMatchObject({ events: 0, lost: null });
-    expectKept(0);
+    for (const place of [directory.path, join(directory.path, "none")])
+      expect(() => salvage({ directory: place, nowMs: NOW_MS })).toThrow(
+        errorWith("database_failed", new RegExp(`there is no log in ${place}: neither oc-partnerd.db nor oc-partnerd.head`)),
+      );
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 
   it("counts lost messages of core NATS, which no stream redelivers", () => {

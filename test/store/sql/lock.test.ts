@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { lockDirectory } from "../../../src/store/sql/lock.ts";
@@ -29,5 +29,9 @@ describe("lockDirectory", () => {
     const path = join(directory.path, "oc-partnerd.lock");
     mkdirSync(path);
     expect(() => lockDirectory(directory.path)).toThrow(errorWith("data_dir_unsafe", /oc-partnerd\.lock/));
+    const file = join(directory.path, "backup.db");
+    writeFileSync(file, "");
+    for (const data of [file, join(file, "data")])
+      expect(() => lockDirectory(data)).toThrow(errorWith("data_dir_unwritable", /backup\.db.* is not a directory/));
   });
 });

@@ -8,7 +8,7 @@ import { messageOf, PartnerdError } from "../../../base/errors.ts";
 import { readRows, unreadableRows } from "../../check/rows/row-reader.ts";
 import { stateSha256Of } from "../../fold/archived-state.ts";
 import type { ReplayStart } from "../../fold/replay.ts";
-import { type Finding, sentenceOf } from "../../model/finding.ts";
+import { type Finding, REPLACE_THE_LOG, sentenceOf } from "../../model/finding.ts";
 import type { Repetition } from "../../model/repetition.ts";
 import { ensureDirectory, giveToOwnerOf, syncToDisk } from "../../sql/data-directory.ts";
 import { readArchiveFile, writeArchiveFile } from "./archive-file.ts";
@@ -133,7 +133,7 @@ function* archiveLines({ database, header, carried, fold, onRow }: ArchiveSource
 
 function unsound(finding: Finding): PartnerdError {
   return new PartnerdError("check_failed", `the log is not sound, nothing was moved: ${sentenceOf(finding)}`, {
-    nextStep: "run `oc-partnerd check` for details, then replace the log with `oc-partnerd restore`",
+    nextStep: `run \`oc-partnerd check\` for details, then ${REPLACE_THE_LOG}`,
   });
 }
 

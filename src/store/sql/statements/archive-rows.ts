@@ -71,7 +71,7 @@ export function archiveRows(database: Database) {
       return unpackState(row);
     } catch (thrown) {
       throw new PartnerdError("database_failed", `the state of archive_anchor ${lastSeq} is damaged: ${messageOf(thrown)}`, {
-        nextStep: "run `oc-partnerd check` for details, then restore the log from a backup",
+        nextStep: "run `oc-partnerd check` for details, then replace the log with a backup: `oc-partnerd restore --from FILE`",
         cause: thrown,
       });
     }
