@@ -139,10 +139,13 @@ export class HeadKeeper implements AsyncDisposable {
       store.appendDelivery([unrecorded]);
       this.#contest.recorded(unrecorded);
     }
+    if (this.#isCompared) return;
     // The log of a clone says nothing about ours.
-    if (this.#isCompared || store.clonesSeen().includes(head.run) || store.contradictionOf(head) === null) return;
+    const clones = store.clonesSeen();
+    const ours = clones.includes(head.run) ? await heads.newestBefore(sequence, clones) : { sequence, head };
+    if (ours === undefined || store.contradictionOf(ours.head) === null) return;
     const place = { stream: HEADS_STREAM, streamCreated: await heads.created() };
-    const range = { streamSequence: sequence, lastStreamSequence: sequence };
+    const range = { streamSequence: ours.sequence, lastStreamSequence: ours.sequence };
     // A run that ended before it had published finds the same evidence.
     const isRecorded = store
       .deliveries()

@@ -17,8 +17,15 @@ export interface StoredHead {
   readonly head: PublishedHead | null;
 }
 
-/** A query of `$JS.API.STREAM.MSG.GET`; the client library knows the second form only for direct requests. */
-type Query = { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string };
+export interface HeadAt extends StoredHead {
+  readonly head: PublishedHead;
+}
+
+/** How many messages before one are asked for at once. */
+const LOOKED_BACK = 64;
+
+/** A query of `$JS.API.STREAM.MSG.GET`; the client library knows `next_by_subj` only for direct requests. */
+type Query = { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj?: string };
 
 /**
  * Needs no consumer: with the permissions to publish on the subject and to read messages of the stream it works on every nats-server
@@ -48,6 +55,15 @@ export class HeadsStream {
   /** Undefined if there is none. */
   newest(): Promise<StoredHead | undefined> {
     return this.#get({ last_by_subj: this.#subject });
+  }
+
+  /** The newest of the 64 messages before `sequence` that is a head, but not of these runs; undefined if there is none. */
+  async newestBefore(sequence: number, runs: readonly string[]): Promise<HeadAt | undefined> {
+    const earlier = Array.from({ length: Math.min(LOOKED_BACK, sequence - 1) }, (_, index) => sequence - 1 - index);
+    const found = await Promise.all(earlier.map((seq) => this.#get({ seq })));
+    return found
+      .flatMap((stored) => (stored?.head == null ? [] : { ...stored, head: stored.head }))
+      .find(({ head }) => !runs.includes(head.run));
   }
 
   /** When the stream was created, as the broker spells it. */

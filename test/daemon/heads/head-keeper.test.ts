@@ -31,6 +31,8 @@ let isSilent: boolean;
 let keeper: HeadKeeper;
 let newKeeper: () => HeadKeeper;
 let clones: readonly string[];
+/** Those before the newest, by their sequence in the stream. */
+const earlier = new Map<number, { readonly run: string; readonly seq: number }>();
 /** If set, what all random numbers are. */
 let jitter: number | undefined;
 
@@ -39,19 +41,24 @@ beforeEach(() => {
   logger = new RecordingLogger();
   [head, isReading, isClosed, sent, rows] = [headAt(1), true, false, [], []];
   [isSilent, clones] = [false, []];
+  earlier.clear();
   [newest, denied, jitter] = [undefined, undefined, undefined];
   answer = async () => ({});
   const publish = (subject: string, text: string, { expect: { streamName } }: { expect: { streamName?: string } }) => {
     sent.push({ subject, seq: (JSON.parse(text) as { seq: number }).seq, stream: streamName });
     return answer();
   };
-  const getMessage = async () => {
+  const getMessage = async (_: string, query: { readonly seq?: number }) => {
     if (denied !== undefined) throw denied;
     if (isSilent) return new Promise<never>(() => {});
-    if (newest === undefined) throw notFound();
-    const { run, seq } = newest;
+    const asked = query.seq === undefined ? newest : earlier.get(query.seq);
+    if (asked === undefined) throw notFound();
+    const { run, seq } = asked;
     const at = "2026-01-01T12:00:00.000Z";
-    return { seq: 7, data: Buffer.from(JSON.stringify({ peerId: PEER_A, run, seq, chainHash: headAt(seq).chainHash, at })) };
+    return {
+      seq: query.seq ?? 7,
+      data: Buffer.from(JSON.stringify({ peerId: PEER_A, run, seq, chainHash: headAt(seq).chainHash, at })),
+    };
   };
   const streams = { getMessage, info: async () => ({ created: "c" }) };
   const client = { isClosed: () => isClosed, jetstream: () => ({ publish }), jetstreamManager: async () => ({ streams }) };
@@ -193,6 +200,14 @@ it("of a clone that an earlier run has seen is not a rollback: its log is anothe
   clones = ["r0"];
   await clock.advance(3_000);
   expect([rows, seqs()]).toEqual([[], [1]]);
+});
+
+it("of a clone does not hide a rollback: the newest one before it that is ours is compared", async () => {
+  newest = { run: "r0", seq: 3 };
+  clones = ["r0"];
+  earlier.set(6, { run: "r0", seq: 2 }).set(4, { run: "ours, lost", seq: 9 }).set(2, { run: "ours", seq: 1 });
+  await clock.advance(3_000);
+  expect(rows).toMatchObject([{ type: "LogRolledBack", reason: "published_head", streamSequence: 4, lastStreamSequence: 4 }]);
 });
 
 it("of a run that publishes while we do is a clone, recorded once, and over after three minutes", async () => {
