@@ -37,6 +37,7 @@ function diskOrReason(directory: string): Disk | string {
 function copyOfAllMounts(): Disposable {
   const holder = spawnSync("unshare", ["--mount", "sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"], { encoding: "utf8" });
   const pid = Number(holder.stdout);
+  if (holder.status !== 0 || !(pid > 0)) throw new Error(`cannot create a mount namespace: ${holder.stderr}`);
   return { [Symbol.dispose]: () => void process.kill(pid, "SIGKILL") };
 }
 

@@ -53,12 +53,14 @@ async function explained(path: string, heads: readonly HeadOfRun[]): Promise<Hea
   const { openToRead } = await import("../../store/sql/open-to-read.ts");
   const { closeAtEnd } = await import("../../store/sql/open.ts");
   const { databaseFileOf } = await import("../../store/sql/data-directory.ts");
+  const { storeFailure } = await import("../../store/sql/failure.ts");
   const { withExplanations } = await import("../../store/check/explained-heads.ts");
   const database = openToRead(databaseFileOf(path));
   using _closing = closeAtEnd(database);
   try {
     return withExplanations(database, heads);
-  } catch {
+  } catch (thrown) {
+    if (storeFailure("compare the published heads", thrown).code !== "database_failed") throw thrown;
     // The check of the log says why it cannot be read.
     return heads;
   }

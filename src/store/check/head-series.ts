@@ -58,7 +58,7 @@ export function seriesReport(
 const CONFIRMED_IF: Readonly<Record<HeadExplanation["type"], string>> = {
   LogRestored: "if an operator put it in place",
   LogRolledBack: "if an operator put it in place",
-  CloneSeen: "if you have stopped that clone",
+  CloneSeen: "if you know of that clone",
 };
 
 const OLD_ROWS = "a copy of the database from before has the rows that it lost";
