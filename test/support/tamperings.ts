@@ -84,7 +84,7 @@ export const loseArchive: Tamper = (directory, random) => {
   else renameSync(file, join(directory, "archive", `${Math.floor(random.next() * 1_000)}.old`));
   return witnessed(
     `${name} deleted or renamed`,
-    new RegExp(`only in ${name}, which was not found`),
+    new RegExp(`only in ${name}, which is (not in|in none of) `),
     new RegExp(`^${name}: missing`),
   );
 };

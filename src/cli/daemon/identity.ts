@@ -16,7 +16,7 @@ import { type IdentityOutput, identityJson, identityText, type LogIdentity, outp
 
 interface IdentityFlags extends Pick<DaemonFlags, "config" | "data" | "identityFile"> {
   readonly type?: string | undefined;
-  readonly format: string;
+  readonly format?: string | undefined;
   readonly out?: string | undefined;
   readonly json: boolean;
 }
@@ -36,7 +36,7 @@ export function identityCommand(env: Env): Command {
     .argument("[file]", "with import: key to use, as PEM (PKCS#8), libp2p protobuf (binary or base64), or raw bytes with --type")
     .option("--type <type>", "with import: type of a raw key, ed25519 or secp256k1")
     .option("--out <file>", "with export: write to this new file, readable only by its owner")
-    .option("--format <format>", "with export: protobuf, base64 (of the protobuf) or pem (PKCS#8)", "protobuf")
+    .option("--format <format>", "with export: protobuf, base64 (of the protobuf) or pem (PKCS#8) (default: protobuf)")
     .option(...DATA_FLAG)
     .option("--identity-file <file>", "with show, export and accept: the daemon's key, if it is not in the data directory")
     .option(...CONFIG_FLAG)
@@ -67,7 +67,8 @@ interface IdentityRequest extends Pick<IdentityFlags, "type" | "format" | "out">
 /** Throws usage, and as the functions of src/identity/identity.ts and src/daemon/log/change-identity.ts do. */
 async function runIdentity(request: IdentityRequest, config: Config): Promise<IdentityOutput> {
   const { exportIdentity, identityInPlace } = await import("../../identity/identity.ts");
-  const { action, file, type, format, out } = request;
+  const { action, file, type, format = "protobuf", out } = request;
+  refuseUnused(request);
   switch (action) {
     case "show": {
       const log = await logOf(config.data);
@@ -95,6 +96,28 @@ async function runIdentity(request: IdentityRequest, config: Config): Promise<Id
         "oc-partnerd identity show",
       );
   }
+}
+
+/** The options that each action reads, besides those that name the place of the key. */
+const READ_BY: Readonly<Record<string, readonly string[]>> = {
+  show: [],
+  import: ["file", "type"],
+  export: ["out", "format"],
+  rotate: [],
+  accept: [],
+};
+
+/** `identity rotate new.pem` would make another key than the one in the file. */
+function refuseUnused({ action, ...given }: IdentityRequest): void {
+  const read = READ_BY[action];
+  const unused = Object.entries(given).find(([name, value]) => value !== undefined && read?.includes(name) === false);
+  if (unused === undefined) return;
+  const [name] = unused;
+  throw new PartnerdError(
+    "usage",
+    name === "file" ? `identity ${action} takes no FILE` : `--${name} with identity ${action} has no effect`,
+    { nextStep: name === "file" ? "leave it out, or use the key in it with `oc-partnerd identity import FILE`" : "leave it out" },
+  );
 }
 
 async function imported(file: string | undefined, type: string | undefined, config: Config): Promise<IdentityOutput> {

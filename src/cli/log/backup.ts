@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { Command } from "commander";
 import { systemClock as clock } from "../../base/clock.ts";
+import { PartnerdError } from "../../base/errors.ts";
 import { shownPath } from "../../base/secrets/shown.ts";
 import { bytesText, counted } from "../../base/units.ts";
 import type { KeyBackup } from "../../identity/key-backup.ts";
@@ -31,6 +32,10 @@ export function backupCommand(env: Env): Command {
       ),
     )
     .action(async ({ to, force, withIdentity, json, ...flags }: BackupFlags) => {
+      if (flags.identityFile !== undefined && withIdentity !== true)
+        throw new PartnerdError("usage", "--identity-file without --with-identity has no effect", {
+          nextStep: "add --with-identity, or leave out --identity-file",
+        });
       const { data, identityFile } = configOf(flags, env);
       print(await runBackup({ data, identityFile, to, force, withIdentity, json, terminal: process.stderr }));
     });

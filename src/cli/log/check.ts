@@ -1,6 +1,8 @@
 /** `oc-partnerd check`: looks for damage, edits and missing rows in a daemon's database, and says where they are. */
+import { existsSync, statSync } from "node:fs";
 import { Command } from "commander";
 import { PartnerdError } from "../../base/errors.ts";
+import { shownValue } from "../../base/secrets/shown.ts";
 import { counted, printable } from "../../base/units.ts";
 import type { CheckedArchive } from "../../store/archive/archive-check.ts";
 import type { CheckReport } from "../../store/check/check.ts";
@@ -83,7 +85,9 @@ export async function runCheck(request: CheckRequest): Promise<0 | 1> {
   const { data, head, published, archives, json, print, terminal, ...required } = request;
   const { checkDatabase } = await import("../../store/check/check.ts");
   const { checkArchives } = await import("../../store/archive/archive-check.ts");
+  const { confirmedRows } = await import("../../store/check/confirmed-rows.ts");
   const heads = head === undefined ? [] : [knownHeadOf(head)];
+  refuseNoDirectory(archives);
   using shown = stepProgress(terminal);
   const showing = (label: string) => (rows: number, total: number) => shown.update(label, rows, total);
   const checked = checkDatabase({
@@ -102,8 +106,10 @@ export async function runCheck(request: CheckRequest): Promise<0 | 1> {
   shown.clear();
   const missing = files.filter(({ path }) => path === undefined);
   const found = [...files.flatMap(({ findings }) => findings), ...(required.requireArchives ? missing.map(missingFinding) : [])];
-  const witnesses = [...checked.witnesses, ...missing.map(missingWitness)];
-  const report = { ...checked, findings: [...checked.findings, ...(published?.findings ?? []), ...found], witnesses };
+  const confirmed = confirmedRows(data, published?.confirmed ?? []);
+  const witnesses = [...checked.witnesses, ...missing.map(missingWitness), ...confirmed.claims];
+  const findings = [...checked.findings, ...(published?.findings ?? []), ...confirmed.findings, ...found];
+  const report = { ...checked, findings, witnesses };
   print(
     json
       ? jsonText({ ...checkJson(report, files), publishedHeads: published && publishedJson(published) })
@@ -114,14 +120,18 @@ export async function runCheck(request: CheckRequest): Promise<0 | 1> {
   return report.findings.length === 0 ? 0 : 1;
 }
 
-const missingFinding = ({ anchor: { file, directory } }: CheckedArchive): Finding => ({
-  place: file,
-  problem: `missing: it is neither in ${directory}, nor in the data directory, nor in --archives DIR`,
+/** Where a missing file was looked for. */
+const nowhere = ({ places }: CheckedArchive): string =>
+  places.length === 1 ? `not in ${places[0]}` : `in none of ${places.join(", ")}`;
+
+const missingFinding = (archive: CheckedArchive): Finding => ({
+  place: archive.anchor.file,
+  problem: `missing: it is ${nowhere(archive)}`,
 });
 
-const missingWitness = ({ anchor: { firstSeq, lastSeq, file } }: CheckedArchive): UnprovenClaim => ({
-  place: rowPlace(firstSeq, lastSeq),
-  claim: `only in ${file}, which was not found`,
+const missingWitness = (archive: CheckedArchive): UnprovenClaim => ({
+  place: rowPlace(archive.anchor.firstSeq, archive.anchor.lastSeq),
+  claim: `only in ${archive.anchor.file}, which is ${nowhere(archive)}`,
   witness: "give its directory with --archives DIR; --require-archives makes this a finding",
 });
 
@@ -134,6 +144,14 @@ function restoredSeqs(text: string, before: readonly number[] | undefined): read
   if (/^[1-9]\d{0,14}$/.test(text)) return [...(before ?? []), Number(text)];
   throw new PartnerdError("usage", `--restored is "${text}", expected the seq of a LogRestored, LogRolledBack or CloneSeen`, {
     nextStep: "take it from the finding that names it, for example --restored 812",
+  });
+}
+
+/** A mistyped directory would be searched in vain, in silence. */
+function refuseNoDirectory(archives: string | undefined): void {
+  if (archives === undefined || (existsSync(archives) && statSync(archives).isDirectory())) return;
+  throw new PartnerdError("usage", `--archives is ${shownValue(archives)}, expected a directory`, {
+    nextStep: "name an existing directory with archive files, or leave out --archives",
   });
 }
 
@@ -165,10 +183,11 @@ function publishedJson({ from, server, heads }: PublishedHeads): object {
 }
 
 function archiveLines(archives: readonly CheckedArchive[]): readonly string[] {
-  return archives.map(({ anchor, path, findings }) => {
-    const { firstSeq, lastSeq, file, directory } = anchor;
+  return archives.map((archive) => {
+    const { anchor, path, findings } = archive;
+    const { firstSeq, lastSeq, file } = anchor;
     const name = `archive of seq ${firstSeq} to ${lastSeq}`;
-    if (path === undefined) return `${name}: not checked, because ${printable(file)} is not in ${printable(directory)}`;
+    if (path === undefined) return `${name}: not checked, because ${printable(`${file} is ${nowhere(archive)}`)}`;
     return `${name}: ${printable(path)} ${findings.length === 0 ? "is sound" : "is not sound"}`;
   });
 }

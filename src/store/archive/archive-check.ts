@@ -12,13 +12,14 @@ import { databaseFileOf } from "../sql/data-directory.ts";
 import { closeAtEnd } from "../sql/open.ts";
 import { openToRead } from "../sql/open-to-read.ts";
 import { type Tables, tables } from "../sql/statements/tables.ts";
-import { pathOf } from "./file/archive-files.ts";
+import { pathIn, placesOf } from "./file/archive-files.ts";
 import { readVerified } from "./file/verify-archive.ts";
 
 export interface CheckedArchive {
   readonly anchor: Anchor;
-  /** Undefined if the file is neither where it was written nor in the data directory, and so was not checked. */
+  /** Undefined if the file is in none of the directories `places`, and so was not checked. */
   readonly path: string | undefined;
+  readonly places: readonly string[];
   readonly findings: readonly Finding[];
 }
 
@@ -56,8 +57,9 @@ export async function checkArchives({
   let before = 0;
   for (const [index, anchor] of anchors.entries()) {
     const progress = (done: number) => onProgress(before + done, total);
-    const found = pathOf(anchor, dirname(file), archives);
-    checked.push(await checkArchive({ rows, anchors, index, path: found, headsOfRow, progress }));
+    const places = placesOf(anchor, dirname(file), archives);
+    const path = pathIn(places, anchor);
+    checked.push({ ...(await checkArchive({ rows, anchors, index, path, headsOfRow, progress })), places });
     before += anchor.events;
   }
   return checked;
@@ -74,7 +76,14 @@ interface ArchiveCheck {
   readonly progress: (rows: number) => void;
 }
 
-async function checkArchive({ rows, anchors, index, path, headsOfRow, progress }: ArchiveCheck): Promise<CheckedArchive> {
+async function checkArchive({
+  rows,
+  anchors,
+  index,
+  path,
+  headsOfRow,
+  progress,
+}: ArchiveCheck): Promise<Omit<CheckedArchive, "places">> {
   const anchor = anchors[index] as Anchor;
   if (path === undefined) return { anchor, path, findings: [] };
   const findings: Finding[] = [];

@@ -6,6 +6,7 @@ import { runBackup } from "../../../src/cli/log/backup.ts";
 import { runCheck } from "../../../src/cli/log/check.ts";
 import { runRestore } from "../../../src/cli/log/restore.ts";
 import { loadOrCreateIdentity, peerIdOfKey } from "../../../src/identity/identity.ts";
+import { archiveBefore } from "../../store/support/archiving.ts";
 import { closed, observe } from "../../store/support/events.ts";
 import { toldStory } from "../../store/support/story.ts";
 import { type TemporaryStore, temporaryDirectory } from "../../store/support/temporary-store.ts";
@@ -31,6 +32,8 @@ async function checked(change: Partial<Parameters<typeof runCheck>[0]> = {}) {
   const code = await runCheck({ ...options, ...change });
   return { code, text: out.printed.join("\n"), drawn: out.drawn };
 }
+
+const lines = (text: string) => text.split("\n");
 
 describe("check", () => {
   it("reports the size of a sound database, and its head in the form that --head accepts", async () => {
@@ -95,12 +98,56 @@ describe("check", () => {
     expect(text).toMatch(finding);
   });
 
+  it("finds a confirmed row that does not replace the log, or is not in it, but not in a copy that ends before it", async () => {
+    const published = { from: "HEADS", heads: [], server: null, findings: [], confirmed: [2, 99] };
+    const { code, text } = await checked({ published });
+    expect(code).toBe(1);
+    expect(lines(text).slice(1, 3)).toEqual([
+      "  event_log row 2: is a StreamOpened, not a LogRestored, LogRolledBack or CloneSeen; --restored takes the seq of one",
+      "  event_log row 99: is not a LogRestored, LogRolledBack or CloneSeen: the log ends at seq 16; --restored takes the seq of one",
+    ]);
+    using elsewhere = temporaryDirectory();
+    const { terminal } = output();
+    const copy = join(elsewhere.path, "copy.db");
+    await runBackup({ data: story.directory, to: copy, force: false, json: false, terminal });
+    const ofCopy = await checked({ data: copy, published: { ...published, confirmed: [99] } });
+    expect(ofCopy.code).toBe(0);
+    expect(ofCopy.text).toContain("event_log row 99: named with --restored, but not in this copy; check the data directory");
+    story.store[Symbol.dispose]();
+    await runRestore({ data: story.directory, from: copy, fromJetStream: false, clock: story.clock, terminal });
+    expect((await checked({ published: { ...published, confirmed: [17] } })).code).toBe(0);
+  });
+
+  it("rejects --archives that is not a directory", async () => {
+    for (const archives of [join(story.directory, "none"), story.path])
+      await expect(checked({ archives })).rejects.toThrow(errorWith("usage", /^--archives is ".*", expected a directory$/));
+  });
+
+  it("names every directory in which a missing archive file was looked for", async () => {
+    using elsewhere = temporaryDirectory();
+    const to = join(elsewhere.path, "written");
+    await archiveBefore(story.directory, 5, { to });
+    rmSync(to, { recursive: true });
+    const [file, own] = ["oc-partnerd-events-1-4.jsonl.gz", join(story.directory, "archive")];
+    const places = `${elsewhere.path}, ${to}, ${own}`;
+    const { code, text } = await checked({ archives: elsewhere.path });
+    expect([code, lines(text)]).toEqual([
+      0,
+      expect.arrayContaining([
+        `archive of seq 1 to 4: not checked, because ${file} is in none of ${places}`,
+        expect.stringContaining(
+          `rows 1 to 4: only in ${file}, which is in none of ${places}; give its directory with --archives DIR`,
+        ),
+      ]) as string[],
+    ]);
+    const required = await checked({ archives: elsewhere.path, requireArchives: true });
+    expect([required.code, required.text]).toEqual([1, expect.stringContaining(`${file}: missing: it is in none of ${places}`)]);
+  });
+
   it.each(["16", "16:xyz", "16:abc", ":deadbeef"])("rejects the head %s", async (head) => {
     await expect(checked({ head })).rejects.toThrow(errorWith("usage", /--head is ".*", expected SEQ:HASH/));
   });
 });
-
-const lines = (text: string) => text.split("\n");
 
 describe("backup and restore", () => {
   it("report what was kept, what was lost, and what to do next", async () => {

@@ -1,7 +1,7 @@
 /** Finds the archive files of a log, and puts them in order. */
 
 import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { PartnerdError } from "../../../base/errors.ts";
 import type { Anchor } from "../../model/anchor.ts";
 import { readArchiveHeader } from "./archive-file.ts";
@@ -13,16 +13,24 @@ export interface ArchivePart {
   readonly anchor: Anchor | null;
 }
 
-/** Finds the file of `anchor` in `moved`, where it was written, or in the data directory; undefined if it is in none of them. */
-export function pathOf(anchor: Anchor, directory: string, moved?: string): string | undefined {
+/** Where the file of `anchor` may be: in `moved`, where it was written, or in the data directory. Absolute, and each once. */
+export function placesOf(anchor: Anchor, directory: string, moved?: string): readonly string[] {
   const places = [...(moved === undefined ? [] : [moved]), anchor.directory, join(directory, "archive")];
-  return places.map((place) => join(place, anchor.file)).find((path) => existsSync(path));
+  return [...new Set(places.map((place) => resolve(place)))];
+}
+
+/** The file of `anchor` in the first of `places` that has it; undefined if none has. */
+export function pathIn(places: readonly string[], { file }: Anchor): string | undefined {
+  return places.map((place) => join(place, file)).find((path) => existsSync(path));
 }
 
 /** The files of all `anchors`, oldest first. Throws `file_failed`, naming every missing file. */
 export function partsOf(anchors: readonly Anchor[], directory: string, given: readonly string[]): readonly ArchivePart[] {
   const named = new Map(given.map((path) => [basename(path), path]));
-  const parts = anchors.map((anchor) => ({ anchor, path: named.get(anchor.file) ?? pathOf(anchor, directory) }));
+  const parts = anchors.map((anchor) => ({
+    anchor,
+    path: named.get(anchor.file) ?? pathIn(placesOf(anchor, directory), anchor),
+  }));
   const found = parts.flatMap(({ anchor, path }) => (path === undefined ? [] : [{ anchor, path }]));
   if (found.length === anchors.length) return found;
   const missing = parts.filter(({ path }) => path === undefined).map(({ anchor }) => join(anchor.directory, anchor.file));
