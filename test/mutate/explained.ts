@@ -80,11 +80,11 @@ export const EXPLAINED: readonly Explanation[] = [
     why: "The first window is the largest, and a failure counts from 0 again.",
   },
   {
-    path: "src/ingest/stream/stream-reading.ts",
+    path: "src/daemon/heads/head-keeper.ts",
     operator: "off-by-one",
-    line: "const next = deliveryPositionOf(reply)?.streamSequence ?? 0;",
+    line: "await abortable(heads.publish(message, 2 * withinMs), limit.signal);",
     kind: "equivalent",
-    why: "No sequence is skipped before the first, so either default skips none.",
+    why: "Our own deadline comes first, so a later one of the client is not seen.",
   },
   {
     path: "src/ingest/stream/reader.ts",
