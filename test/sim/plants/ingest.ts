@@ -30,13 +30,6 @@ export const INGEST_PLANTS: readonly Plant[] = [
     },`,
   },
   {
-    name: "consumer-kept-although-deliveries-are-pending",
-    what: "A consumer that has delivered more than the log received is kept: the pending messages come late and out of order.",
-    file: "src/ingest/stream/align.ts",
-    find: "next === sequence + 1 && unacknowledged === 0 &&",
-    replace: "next >= sequence + 1 &&",
-  },
-  {
     name: "request-of-a-dead-connection-left",
     what: "The broker still serves a request of the previous, dead connection: the next message goes nowhere.",
     file: "src/ingest/stream/align.ts",
@@ -58,11 +51,12 @@ export const INGEST_PLANTS: readonly Plant[] = [
     replace: "if (looks >= 0 || look.askedMs",
   },
   {
-    name: "delivery-number-not-checked",
-    what: "A delivery lost on the way is mistaken for a message that the stream lost.",
+    name: "gaps-not-proven",
+    what: "Neither the number of a delivery nor the stream is consulted: one lost on the way is mistaken for a message that the stream lost.",
     file: "src/ingest/stream/stream-reading.ts",
-    find: "if (position.consumerSequence !== this.#consumerSequence)",
-    replace: "if (Number.isNaN(position.consumerSequence))",
+    find: `if (consumerSequence !== this.#consumerSequence) return outOfOrder(consumerSequence, this.#consumerSequence);
+    const next = this.#delivered + 1;`,
+    replace: "const next = streamSequence;",
   },
   {
     name: "buffer-not-discarded",
