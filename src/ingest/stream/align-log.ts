@@ -3,7 +3,7 @@ import type { DeliveryEvent } from "../../events/delivery/delivery-events.ts";
 import { type BrokerStream, type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import type { Store } from "../../store/store.ts";
 import type { BrokerLink, BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
-import { align, type Evidence } from "./align.ts";
+import { align, type Evidence, isMoved } from "./align.ts";
 
 /** How many messages other than the one at the cursor are compared. */
 const COMPARED = 4;
@@ -84,10 +84,10 @@ function acknowledgedBy(
   log: AlignedLog,
 ): Pick<Evidence, "acknowledged" | "byClone"> {
   if (consumer?.owner?.peerId !== peerId) return NOT_ACKNOWLEDGED;
-  const { owner, acknowledged, startSequence, delivered } = consumer;
+  const { owner, acknowledged } = consumer;
   // An acknowledgement names the consumer but not its creation: a clone's may arrive after we have recreated the consumer. This run
   // acknowledges only what is in the log, and none acknowledges what the consumer has not delivered.
-  const isAnothers = owner.run === run || acknowledged > Math.max(delivered.streamSequence, startSequence - 1);
+  const isAnothers = owner.run === run || isMoved(consumer);
   return { acknowledged, byClone: isTaken || isAnothers || log.contestedRuns().includes(owner.run) };
 }
 

@@ -100,6 +100,17 @@ export function firstToRead(
   return Math.max(stream.firstSequence, Math.min(cursor.sequence, reached) + 1);
 }
 
+/**
+ * True if the consumer has an acknowledgement of what it has not delivered: another daemon's, for an earlier consumer of that name.
+ */
+export function isMoved({
+  acknowledged,
+  delivered,
+  startSequence,
+}: Pick<ConsumerState, "acknowledged" | "delivered" | "startSequence">): boolean {
+  return acknowledged > Math.max(delivered.streamSequence, startSequence - 1);
+}
+
 /** True if the consumer is `owner`'s, and its next delivery is the one that the log needs next. */
 export function isAtCursor(consumer: ConsumerState, { sequence }: Cursor, owner: ConsumerOwner): boolean {
   const { startSequence, delivered, unacknowledged, waitingRequests, isAsRequired } = consumer;

@@ -6,6 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { isSameStream } from "../../store/model/cursor.ts";
 import type { BrokerLink, BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
+import { isMoved } from "./align.ts";
 import type { ReadingEnd } from "./reading-end.ts";
 
 const LOOK_MS = 4_000;
@@ -64,6 +65,8 @@ export class GuaranteeWatch implements Disposable {
     else if (consumer === undefined) this.#end({ reason: "consumer_missing" });
     else if (consumer.owner?.run !== owner.run) this.#end({ reason: "consumer_taken" });
     else if (!consumer.isAsRequired) this.#end({ reason: "consumer_changed" });
+    // nats-server then ignores our acknowledgements up to there, and stops delivering when too many are missing.
+    else if (isMoved(consumer)) this.#end({ reason: "consumer_moved", facts: { acknowledged: consumer.acknowledged } });
     else onLooked(consumer.isPaused ? paused() : uncaptured(state));
   }
 

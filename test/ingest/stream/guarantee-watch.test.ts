@@ -54,6 +54,7 @@ test.each<[string, Parameters<typeof told>[0], unknown]>([
   ["its limits changed", { state: { limits: "1 MiB" } }, ["1 GiB", "1 MiB"]],
   ["the consumer was deleted", { consumer: null }, "consumer_missing"],
   ["another daemon took it", { consumer: { owner: { peerId: "us", run: "2" } } }, "consumer_taken"],
+  ["another daemon acknowledged what it has not delivered", { consumer: { acknowledged: 6 } }, "consumer_moved"],
   ["its settings changed", { consumer: { isAsRequired: false } }, "consumer_changed"],
   ["it was paused", { consumer: { isPaused: true } }, "consumer_paused"],
 ])("within ten seconds it is reported that %s", async (_, change, report) => {
