@@ -25,6 +25,8 @@ export interface StreamMessage {
 export interface Acknowledged {
   /** The newest sequence up to which everything is acknowledged. */
   readonly sequence: number;
+  /** Whether it has not delivered that far: another daemon's late acknowledgement has moved it. */
+  readonly isMoved: boolean;
   /** How many deliveries the consumer has made. */
   readonly deliveries: number;
   /** Creation time; tells consumers of the same name apart. */
@@ -88,8 +90,10 @@ export class Broker implements AsyncDisposable {
     const info = await this.#ask(({ consumers }) => unlessMissing(consumers.info(STREAM, consumer)));
     if (info === undefined) return undefined;
     const before = (info.config.opt_start_seq ?? 1) - 1;
+    const sequence = Math.max(info.ack_floor.stream_seq, before);
     return {
-      sequence: Math.max(info.ack_floor.stream_seq, before),
+      sequence,
+      isMoved: sequence > Math.max(info.delivered.stream_seq, before),
       deliveries: info.delivered.consumer_seq,
       created: info.created,
       run: consumerOwner(info.config)?.run,

@@ -146,8 +146,9 @@ class Lane {
     const sequence = cursorOf(this.#main);
     const acknowledged = consumer?.sequence ?? 0;
     if (purge !== null && acknowledged > sequence) await this.#purge(sequence + Math.ceil(purge * (acknowledged - sequence)));
-    // A purge moves the consumer too, and a consumer that a clone shared proves nothing.
-    const isProof = acknowledged > this.#stream.purgedUpTo && !contestedRunsIn(this.#main).includes(consumer?.run ?? "");
+    // A purge moves the consumer too, and a consumer that a clone shared, or moved, proves nothing.
+    const isOurs = consumer?.isMoved !== true && acknowledged > this.#stream.purgedUpTo;
+    const isProof = isOurs && !contestedRunsIn(this.#main).includes(consumer?.run ?? "");
     const rollback = {
       afterSeq: headOf(this.#main),
       sequence,
