@@ -66,6 +66,8 @@ export const REASONS: readonly Reason[] = [
     "ignoredDatatypes(): readonly IgnoredDatatype[] {": STATUS,
   }),
   ...inFile("src/ingest/stream/align-log.ts", {
+    "? other.lastStreamSequence":
+      "Rare: two starts must find nothing left to compare, and the first crash before it reads. test/ingest/stream/align-log.test.ts.",
     'event.type === "DeliveryGap" && event.streamSequence === reached + 1': ROLLED_BACK_GAP,
     'return held === undefined ? "unknown" : held === messageHash ? "same" : "other";':
       "Rare: the stream must be rewound, grow past the cursor, and lose the message there.",
@@ -184,6 +186,9 @@ export const REASONS: readonly Reason[] = [
   ...inFile("src/p2p/heartbeat/probe.ts", {
     "if (isFault(error)) throw error;": FAULT,
     "export async function pingOverStream(": MUXER_PINGS,
+    "const stream = await abortable(opening, signal, (late) =>":
+      "The simulated network ends an opening with its signal, so no stream comes late. test/p2p/heartbeat/aborted-opens.test.ts.",
+    "if (receivedBytes < expected.length) throw challengeFailed(": ECHOES,
     'if (end > expected.length) throw challengeFailed("more bytes': ECHOES,
     'return completion === "until_complete" && end': MUXER_PINGS,
     "export function challengeUnsupported(): PartnerdError {": SPEAKS,
@@ -242,6 +247,7 @@ export const REASONS: readonly Reason[] = [
       "A peer that the log knows never disappears from it. test/reconciler/retries.test.ts.",
   }),
   ...inFile("src/store/sql/statements/delivery-rows.ts", {
+    "newerInStream: ({ peerId, resourceId }: DesiredEvent, { created }: BrokerStream, streamSequence: number) =>": LOST_ROWS,
     "clonesSeen: (): readonly string[] => [...archived.archivedRuns().clones.map(({ run }) => run), ...clones.all()],":
       "No heads are published in a world. test/store/delivery.test.ts.",
     'const row = delivery.get() ?? archived.archivedDeliveries().findLast(({ type }) => type === "DeliveryChanged");': ARCHIVED,
@@ -280,8 +286,7 @@ export const REASONS: readonly Reason[] = [
   }),
   ...inFile("src/store/write/receive.ts", {
     'if (streamSequence !== null && coreDedupe.take(subject, payload.payloadSha256, streamSequence)) return "duplicate";': SETUP,
-    'const event = newer !== undefined ? outdated(streamSequence, newer) : "kind" in resolved ? rejection(resolved) : resolved;':
-      LOST_ROWS,
+    'const newer = isLate && "type" in resolved ? rows.newerInStream(resolved, cursor, streamSequence) : undefined;': LOST_ROWS,
     "function outdated(": LOST_ROWS,
     "expect(rows: readonly CoreMessageCount[], untilSequence: number): void {": SETUP,
     "const key = keyOf(subject, sha256);": SETUP,
