@@ -33,7 +33,7 @@ export async function openOwnStore({ directory, clock, logger, signal, owner }: 
   if (kind === "none" && seq > 0)
     logger.warn(
       { headFile, seq, nextStep: "if nothing explains it, run `oc-partnerd check` with a head that another machine keeps" },
-      "head file of the event log was missing: this start cannot tell whether the log was truncated",
+      "head file of the event log was missing or empty: this start cannot tell whether the log was truncated",
     );
   return store;
 }

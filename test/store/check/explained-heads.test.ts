@@ -52,6 +52,16 @@ async function check(published: readonly Published[], confirmed: readonly number
   };
 }
 
+/** A run whose log loses the two rows after `kept` to a backup. Returns the seq of the LogRestored. */
+async function restoredLog(): Promise<number> {
+  begin("old");
+  grow("kept");
+  await restoreWithout("lost", "lost, too");
+  const restored = seqNow();
+  begin("new");
+  return restored;
+}
+
 async function restoreWithout(...names: readonly string[]): Promise<void> {
   using elsewhere = temporaryDirectory();
   const backup = join(elsewhere.path, "backup.db");
@@ -102,11 +112,7 @@ it("are explained by a rollback that the operator confirms, from the first start
 });
 
 it("are never passed over because only an archive file could tell", async () => {
-  begin("old");
-  grow("kept");
-  await restoreWithout("lost", "lost, too");
-  const restored = seqNow();
-  begin("new");
+  const restored = await restoredLog();
   grow("a", "b", "c");
   await archiveBefore(temporary.directory, restored + 3);
   const published = [lost(restored + 1, "old")];
@@ -131,11 +137,7 @@ it("are a finding if they name rows before the copy, or if a run since then has 
 });
 
 it("are not explained by a restore if the log had continued since: a second loss needs a reason of its own", async () => {
-  begin("old");
-  grow("kept");
-  await restoreWithout("lost", "lost, too");
-  const restored = seqNow();
-  begin("new");
+  const restored = await restoredLog();
   grow("a");
   const published = [lost(restored, "old"), sound("new"), lost(restored + 3, "new"), lost(restored + 4, "of a copy")];
   grow("b", "c", "d");
