@@ -17,8 +17,9 @@ interface StreamReadingInit {
   readonly cursor: Cursor;
   /** The newest sequence that the log had before it was rolled back; 0 if it never was. */
   readonly hadUpTo: number;
-  /** The number of the consumer's next delivery, and the sequence of the message that it has if the stream holds it. */
+  /** The number of the consumer's next delivery. */
   readonly consumerSequence: number;
+  /** The first sequence that it delivers, if the stream holds it. */
   readonly start: number;
   /** Most messages requested and buffered together. */
   readonly window: number;
@@ -41,7 +42,7 @@ interface Delivery {
   isProven: boolean;
 }
 
-/** Of deliveries that wait for a proof; their number is that of one request at most. */
+/** Of deliveries that wait for a proof. Nothing more is requested while any wait, so one request's messages are the most. */
 const MAX_HELD_BYTES = 16 * 1_048_576;
 
 export class StreamReading implements Disposable {
