@@ -27,7 +27,7 @@ export function everyMessageIsLogged(scene: Scene, breaks: StreamBreaks): Invari
   function everyBreak(): void {
     for (const message of stream.everStored) {
       const loss = stream.lossOf(message);
-      if (loss === undefined || loss === "removed") continue;
+      if (loss === undefined || loss === "removed" || breaks.isUntellable(message)) continue;
       if (onDisk.count(message.dedupeKey) === 0 || onDisk.hasBreakAfter(message.dedupeKey)) continue;
       const what = loss === "recreated" ? "recreated" : "rewound";
       scene.violated(

@@ -84,6 +84,15 @@ export class StreamBreaks {
     return sequence < (this.onDisk.cursor()?.firstSequence ?? 0) || this.onDisk.hasGapAt(sequence);
   }
 
+  /**
+   * Whether nothing is left that tells of the rewind that lost the message. Its row was rolled back. The log that is gone acknowledged
+   * the message that took its sequence, and the stream no longer holds that one.
+   */
+  isUntellable({ created, sequence }: StoredMessage): boolean {
+    const { state } = this.#stream;
+    return this.#wasRolledBack && created === state.created && sequence < state.firstSequence;
+  }
+
   /** A message that took the sequence of a logged one in a rewound stream, and was removed before the daemon looked, is lost. */
   #isReused({ created, sequence }: StoredMessage): boolean {
     const stored = this.#stream.everStored.filter((other) => other.created === created && other.sequence === sequence);
