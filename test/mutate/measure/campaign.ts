@@ -63,7 +63,7 @@ export async function campaign(options: CampaignOptions, events: CampaignEvents,
     events.onProgress(unreached + ledger.caught.size);
   };
   follow();
-  let open = plansOf(records, (testFile, id) => ledger.isOpen(testFile, id));
+  let open = plansOf(records, ledger);
   for (let round = 0; open.length > 0 && round < MOST_ROUNDS && !signal.aborted; round++) {
     for (const plan of open) writeFileSync(planFile(directory, plan.testFile), JSON.stringify(plan));
     await runVitest(
@@ -74,7 +74,7 @@ export async function campaign(options: CampaignOptions, events: CampaignEvents,
     );
     follow();
     if (!signal.aborted) ledger.ended();
-    open = plansOf(records, (testFile, id) => ledger.isOpen(testFile, id));
+    open = plansOf(records, ledger);
   }
   const unfinished = new Set(open.flatMap((plan) => plan.mutants.map(({ id }) => id)));
   const unusable = records.flatMap(({ testFile, problem }) => (problem === null ? [] : [{ testFile, problem }]));

@@ -39,6 +39,14 @@ describe("a mutant", () => {
     expect(ledger.isOpen("test/b.test.ts", 1)).toBe(true);
   });
 
+  test("is run again with modules of its own after a failed control", () => {
+    const ledger = ledgerAfter(started(1), caught(1), control(true));
+    expect(ledger.keepsModules(FILE)).toBe(true);
+    ledger.take(control(false));
+    expect(ledger.keepsModules(FILE)).toBe(false);
+    expect(ledger.keepsModules("test/b.test.ts")).toBe(true);
+  });
+
   test("that survives a file is not run there again", () => {
     const ledger = ledgerAfter(started(1), survived(1));
     expect(ledger.isOpen(FILE, 1)).toBe(false);

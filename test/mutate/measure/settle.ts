@@ -14,10 +14,17 @@ export class Ledger {
   readonly #attempts = new Map<string, number>();
   readonly #tentative = new Map<string, Map<number, Caught>>();
   readonly #started = new Map<string, number>();
+  /** Test files whose control failed: what a mutant left behind in modules may be the cause. */
+  readonly #spoiled = new Set<string>();
 
   /** If the test file has still to run for the mutant. */
   isOpen(testFile: string, id: number): boolean {
     return !this.caught.has(id) && !this.#done.has(pair(testFile, id));
+  }
+
+  /** Whether the test file may run for several mutants without loading the program again. */
+  keepsModules(testFile: string): boolean {
+    return !this.#spoiled.has(testFile);
   }
 
   /** The mutants that this line settles. */
@@ -67,6 +74,7 @@ export class Ledger {
 
   #drop(testFile: string): readonly number[] {
     const tentative = this.#tentativeOf(testFile);
+    this.#spoiled.add(testFile);
     for (const [id, { how }] of tentative)
       if (how !== "hung" && this.#attempt(testFile, id) >= MOST_ATTEMPTS) this.#done.add(pair(testFile, id));
     tentative.clear();

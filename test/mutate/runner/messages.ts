@@ -28,11 +28,15 @@ export interface TestRecord {
 /** The work of one test file: mutants, each with the tests to run. */
 export interface FilePlan {
   readonly testFile: string;
+  /** Whether to load the program once for several mutants, if none of them is reached while it is loaded. */
+  readonly keepsModules: boolean;
   readonly mutants: readonly PlannedMutant[];
 }
 
 export interface PlannedMutant {
   readonly id: number;
+  /** Reached while the file was loaded, so it is loaded again for this mutant. */
+  readonly isShared: boolean;
   /** Ids of tests. */
   readonly tests: readonly string[];
   /** A test that takes longer has caught the mutant. */

@@ -1,9 +1,9 @@
 /**
  * Vitest's runner, in the process of one test file. Without a plan it runs the tests once and records which mutants each test reaches. With
- * one, it runs the file again for each mutant, in fresh modules, until a test fails.
+ * one, it runs the file again for each mutant until a test fails. The program's modules stay loaded where that makes no difference.
  */
 import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import { type RunnerTestCase, type RunnerTestFile, type RunnerTestSuite, TestRunner } from "vitest";
 import {
   DIRECTORY_VARIABLE,
@@ -37,6 +37,14 @@ interface Spec {
   readonly filepath: string;
 }
 
+/** The parts of vitest's runner that it does not declare. */
+interface Hidden {
+  readonly workerState: {
+    readonly ctx: { readonly files: Spec[] };
+    readonly evaluatedModules: { readonly idToModuleMap: ReadonlyMap<string, { readonly importers: Set<string> }> };
+  };
+}
+
 export default class MutantRunner extends TestRunner {
   readonly #watchdog = startWatchdog();
   #plan: readonly PlannedMutant[] | undefined;
@@ -48,6 +56,10 @@ export default class MutantRunner extends TestRunner {
   #sinceControl = 0;
   #mustStop = false;
   #skipBytes = 0;
+  #keepsModules = false;
+  /** Whether the program must be loaded again before the next run. */
+  #mustLoad = true;
+  #wasLoaded = true;
   readonly #settled = new Set<number>();
 
   readonly #records: TestRecord[] = [];
@@ -70,7 +82,11 @@ export default class MutantRunner extends TestRunner {
     this.#testFile = relative(this.config.root, filepath);
     const path = planFile(directory, this.#testFile);
     if (!existsSync(path)) return;
-    this.#plan = (JSON.parse(readFileSync(path, "utf8")) as FilePlan).mutants;
+    const { mutants, keepsModules } = JSON.parse(readFileSync(path, "utf8")) as FilePlan;
+    this.#plan = mutants;
+    this.#keepsModules = keepsModules;
+    // Otherwise vitest forgets all modules before each run.
+    this.config.isolate = false;
     const silent = async () => {};
     Object.assign(this, {
       onTaskUpdate: silent,
@@ -88,11 +104,28 @@ export default class MutantRunner extends TestRunner {
     this.#learnSettled();
     while (!this.#isControl && this.#settled.has(plan[this.#next]?.id ?? -1)) this.#next += 1;
     this.#current = this.#isControl ? undefined : plan[this.#next];
+    const isShared = this.#current?.isShared ?? true;
+    this.#wasLoaded = this.#mustLoad || isShared || !this.#keepsModules;
+    this.#forgetModules(this.#wasLoaded);
+    // Modules that were loaded with a mutant keep it.
+    this.#mustLoad = isShared && !this.#isControl;
     switchState.active = this.#current?.id ?? -1;
+    switchState.isReached = false;
     process.env[ACTIVE_VARIABLE] = String(switchState.active);
     this.#watchdog.allow(SPARE_MS);
     if (this.#current !== undefined) this.#write({ kind: "started", testFile: this.#testFile, id: this.#current.id });
     this.#next += this.#current === undefined ? 0 : 1;
+  }
+
+  /** Those of the tests, because they register tests as they load, and those of the program if `all`. */
+  #forgetModules(all: boolean): void {
+    const { evaluatedModules } = (this as unknown as Hidden).workerState;
+    const kept = join(this.config.root, "src/");
+    for (const [path, module] of evaluatedModules.idToModuleMap) {
+      if (path.includes("/node_modules/") || (!all && path.startsWith(kept))) continue;
+      Object.assign(module, { promise: undefined, exports: undefined, evaluated: false });
+      module.importers.clear();
+    }
   }
 
   /** Other test files run at the same time; their settled mutants need no further run. */
@@ -174,6 +207,12 @@ export default class MutantRunner extends TestRunner {
     super.onAfterRunFiles([...files]);
     const failedHook = files.some(failed);
     if (failedHook) this.#fail("a hook", "failed");
+    if (this.#mustRunAgain()) {
+      this.#next -= 1;
+      this.#mustLoad = true;
+      this.#again();
+      return;
+    }
     this.#report();
     const { length } = this.#plan ?? [];
     const isLast = this.#next >= length || this.#mustStop;
@@ -181,6 +220,12 @@ export default class MutantRunner extends TestRunner {
     this.#isControl = isDue && this.#caughtBy.size > 0;
     if (this.#isControl || !isLast) this.#again();
     else this.#write({ kind: "finished", testFile: this.#testFile });
+  }
+
+  /** It was not reached in kept modules: what it changes may be computed once, or in another process, which loads modules of its own. */
+  #mustRunAgain(): boolean {
+    const { isReached } = switchState;
+    return this.#current !== undefined && this.#failure === undefined && !isReached && !this.#wasLoaded;
   }
 
   #report(): void {
@@ -201,7 +246,7 @@ export default class MutantRunner extends TestRunner {
 
   /** Vitest's worker walks this list while it grows. */
   #again(): void {
-    const { ctx } = (this as unknown as { workerState: { ctx: { files: Spec[] } } }).workerState;
+    const { ctx } = (this as unknown as Hidden).workerState;
     if (this.#spec !== undefined) ctx.files.push(this.#spec);
   }
 

@@ -11,6 +11,8 @@ export const REACHED_VARIABLE = "MUTATION_REACHED";
 export interface SwitchState {
   /** The number of the active mutant; -1 if none is. */
   active: number;
+  /** Whether this process has reached the active one. */
+  isReached: boolean;
   /** Called once for each mutant that is reached, until `seen` is cleared. */
   onReached: ((id: number) => void) | undefined;
   readonly seen: Set<number>;
@@ -26,7 +28,7 @@ holder[KEY] = switchState;
 function fromEnvironment(): SwitchState {
   const file = process.env[REACHED_VARIABLE];
   const onReached = file === undefined ? undefined : (id: number) => appendFileSync(file, `${id}\n`);
-  return { active: Number(process.env[ACTIVE_VARIABLE] ?? -1), onReached, seen: new Set() };
+  return { active: Number(process.env[ACTIVE_VARIABLE] ?? -1), isReached: false, onReached, seen: new Set() };
 }
 
 export function $mutant(id: number): boolean {
@@ -34,5 +36,7 @@ export function $mutant(id: number): boolean {
     switchState.seen.add(id);
     switchState.onReached(id);
   }
-  return id === switchState.active;
+  if (id !== switchState.active) return false;
+  switchState.isReached = true;
+  return true;
 }
