@@ -10,7 +10,7 @@ export const CAMPAIGNS: readonly Campaign[] = [
   {
     name: "corruption",
     about:
-      "200 random corruptions of a database and 400 tamperings: check must find and locate each, and restore must leave a sound log",
+      "200 random corruptions of a database and 520 tamperings: check must find and locate each, and restore must leave a sound log",
     files: [
       "store/check/corruption.test.ts",
       "store/check/tampering.test.ts",

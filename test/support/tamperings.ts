@@ -146,6 +146,32 @@ export const addBehindAnchor: Tamper = (directory, random) =>
     return found(`row ${seq} behind the anchor ${anchor}`, new RegExp(`^event_log rows? ${seq}\\b`));
   });
 
+/** A row of the log before its first one, which the chain does not reach. */
+export const addBeforeFirst: Tamper = (directory, random) =>
+  write(directory, (database) => {
+    const seq = -Math.floor(random.next() * 1_000);
+    database
+      .prepare("insert into event_log (seq, type, at_ms, dedupe_key, chain_hash) values (?, 'PeerRemoved', 0, ?, ?)")
+      .run(seq, pick(random, [null, "2026-01-06T09:00:00Z/7/0123456789abcdef"]), "0".repeat(64));
+    return found(`row ${seq}`, new RegExp(`^event_log row ${seq}: is before the first row`));
+  });
+
+/** Remains of an archive in a log that has none: a message to be taken for a repetition, for example. */
+export const addWithoutArchive: Tamper = (directory, random) =>
+  write(directory, (database) => {
+    const [table, columns, values] = pick(random, [
+      ["archived_message", "stream_id, stream_sequence, message_hash", "1, 7, 'forged'"],
+      ["archived_core_message", "seq, at_ms, subject, payload_sha256", "1, 7, 'CREATE_RESOURCE', 'forged'"],
+      ["archived_stream", "created", "'forged'"],
+      ["archived_peer", "peer_id, last_seq, events", "'forged', 3, 9"],
+      ["archived_resource", "resource_id, last_seq, peer_id", "'forged', 3, 'forged'"],
+      ["archived_delivery", "seq, type, at_ms, reason, chain_hash", "2, 'DeliveryGap', 3, 'purged', 'forged'"],
+      ["archived_open_stream", "last_seq, seq, peer_id, protocol, direction, opened_at_ms", "3, 2, 'forged', 'p', 'outbound', 4"],
+    ] as const);
+    database.exec(`insert into ${table} (${columns}) values (${values})`);
+    return found(`a row of ${table}`, new RegExp(`^${table}\\b`));
+  });
+
 /** A row's columns or its payload say something else, and the whole chain and the head file are recomputed. */
 export const contradictPayload: Tamper = (directory, random) =>
   recomputed(directory, (database) => {

@@ -7,7 +7,7 @@ import { FROM_ZERO, type Projections } from "../fold/replay.ts";
 import type { RunRecord } from "../fold/run-record.ts";
 import { type Anchor, records } from "../model/anchor.ts";
 import type { DerivedCursor } from "../model/derived-cursor.ts";
-import type { Finding } from "../model/finding.ts";
+import { type Finding, rowPlace } from "../model/finding.ts";
 import { eventOf } from "../model/log-entry.ts";
 import { LOG_BEGINNING, type LogStart } from "../model/log-head.ts";
 import { archiveAnchor, archivedDelivery, archivedOpenStream, archivedPeer, archivedResource } from "../schema/archive.ts";
@@ -42,7 +42,7 @@ export function logOrigin(database: Database): LogOrigin {
     : { start, projections: undefined, lastRun: null, cursor };
 }
 
-/** To be called in one read transaction. */
+/** Without an anchor, the tables must be empty. To be called in one read transaction. */
 export function* anchorFindings(database: Database): Generator<Finding> {
   const rows = archiveRows(database);
   const problemsOf = typeProblems(archiveAnchor);
@@ -61,11 +61,17 @@ export function* anchorFindings(database: Database): Generator<Finding> {
     else yield { place, problem: state.why };
   }
   const newest = rows.newestAnchor();
-  if (newest === undefined) return;
-  for (const anchor of rows.anchors()) yield* loggedFindings(database, anchor, newest);
+  if (newest !== undefined) for (const anchor of rows.anchors()) yield* loggedFindings(database, anchor, newest);
+  yield* beforeFirstFindings(database);
   yield* tableFindings(database, states);
   const all = states.map(([, state]) => state);
-  if (all.length === rows.anchors().length) yield* archivedMessageFindings(database, all, newest.lastSeq);
+  if (all.length === rows.anchors().length) yield* archivedMessageFindings(database, all, newest?.lastSeq ?? LOG_BEGINNING.seq);
+}
+
+/** The chain begins at seq 1 and proves nothing about rows before it, which queries and the index of dedupe keys see. */
+function* beforeFirstFindings(database: Database): Generator<Finding> {
+  const rows = database.prepare<[number], number>("select seq from event_log where seq <= ? order by seq").pluck();
+  for (const seq of rows.iterate(LOG_BEGINNING.seq)) yield { place: rowPlace(seq), problem: "is before the first row of a log" };
 }
 
 /** The LogArchived of an anchor. If that row is archived too, checkArchives finds it in the file. */

@@ -19,6 +19,8 @@ export function* archivedMessageFindings(
     if (fromStream !== undefined) messages.add(fromStream);
     if (byCore !== undefined) coreMessages.add(byCore);
   }
+  for (const created of database.prepare<[], string>(UNUSED_STREAMS).pluck().iterate())
+    yield { place: `archived_stream ${created}`, problem: "has no archived_message" };
   yield* digestFindings("archived_message", messages.digest(), totalOf(states.map((state) => state.messages)));
   yield* digestFindings("archived_core_message", coreMessages.digest(), totalOf(states.map((state) => state.coreMessages)));
 }
@@ -27,6 +29,7 @@ type LeftoverRow = Pick<LogEntryRow, "seq" | "atMs" | "dedupeKey" | "streamSeque
 
 const MESSAGES = `select created, stream_sequence, message_hash
   from archived_message left join archived_stream on archived_stream.id = archived_message.stream_id`;
+const UNUSED_STREAMS = "select created from archived_stream where id not in (select stream_id from archived_message)";
 const CORE_MESSAGES = "select seq, at_ms, subject, payload_sha256 from archived_core_message";
 const LEFTOVERS = `select seq, at_ms as atMs, dedupe_key as dedupeKey, stream_sequence as streamSequence, subject,
   payload_sha256 as payloadSha256 from event_log where seq <= ?`;

@@ -58,7 +58,12 @@ function beyondHeads({ seq }: LogHead, agreedSeq: number, isCompared: boolean): 
   };
 }
 
-const FAILURES = "select 1 from event_log where type in ('OpenFailed', 'InboundRefused') and effect is null limit 1";
+/** A failure that is not over keeps its count when its row is archived. */
+const FAILURES = `
+  select 1 from event_log where type in ('OpenFailed', 'InboundRefused') and effect is null
+  union all select 1 from repeated_failures
+  union all select 1 from peer_status_row where error_seq is not null or refusal_seq is not null
+  limit 1`;
 
 export function* countWitnesses(database: Database): Generator<UnprovenClaim> {
   if (database.prepare(FAILURES).get() === undefined) return;

@@ -1,7 +1,8 @@
-/** Four hundred ways to tamper with a log, from fixed seeds: `check` finds each, or names the witness that it needs. None is silent. */
+/** Hundreds of ways to tamper with a log, from fixed seeds: `check` finds each, or names the witness that it needs. None is silent. */
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { resourceIdOf } from "../../../src/base/ids.ts";
 import { version } from "../../../src/base/version.ts";
 import { runCheck } from "../../../src/cli/log/check.ts";
 import type { PublishedHeads } from "../../../src/cli/log/published-heads.ts";
@@ -13,7 +14,9 @@ import { repetitions, seedsFrom } from "../../support/campaign.ts";
 import { CREATE, envelope, REMOVE } from "../../support/messages.ts";
 import { PEER_A, PEER_B } from "../../support/peers.ts";
 import {
+  addBeforeFirst,
   addBehindAnchor,
+  addWithoutArchive,
   changeCount,
   changeHeader,
   changeProjection,
@@ -26,7 +29,7 @@ import {
   type Tamper,
 } from "../../support/tamperings.ts";
 import { archiveBefore } from "../support/archiving.ts";
-import { observe, openFailed, start } from "../support/events.ts";
+import { append, desired, observe, openFailed, start } from "../support/events.ts";
 import { appendLongLog } from "../support/long-log.ts";
 import { rawConnection, TemporaryStore, temporaryDirectory } from "../support/temporary-store.ts";
 
@@ -55,8 +58,8 @@ function receive(store: Store): void {
   }
 }
 
-/** A log without archives, all of whose messages can be decoded again, and one with an archive. */
-const [plain, archived] = [temporaryDirectory(), temporaryDirectory()];
+/** A log without archives, whose messages can all be decoded again, one with an archive, and one with all failures in its archive. */
+const [plain, archived, quiet] = [temporaryDirectory(), temporaryDirectory(), temporaryDirectory()];
 
 beforeAll(async () => {
   {
@@ -76,7 +79,17 @@ beforeAll(async () => {
   store[Symbol.dispose]();
   // The archive is found only in the copy.
   cpSync(log.directory, archived.path, { recursive: true });
+  {
+    using failing = new TemporaryStore();
+    append(failing.store, desired());
+    for (let repeat = 0; repeat < 3; repeat++) observe(failing.store, openFailed(PEER_A));
+    append(failing.store, desired({ peerId: PEER_B, resourceId: resourceIdOf("resource-b") }));
+    failing.store[Symbol.dispose]();
+    await archiveBefore(failing.directory, 3);
+    cpSync(failing.directory, quiet.path, { recursive: true });
+  }
   return () => {
+    quiet[Symbol.dispose]();
     plain[Symbol.dispose]();
     archived[Symbol.dispose]();
   };
@@ -120,6 +133,9 @@ const KINDS: readonly (readonly [about: string, log: string, tamper: Tamper])[] 
   ["a lost head file", archived.path, loseHead],
   ["a swapped trigger", archived.path, swapTrigger],
   ["a row behind the anchor", archived.path, addBehindAnchor],
+  ["a row before the first one", plain.path, addBeforeFirst],
+  ["remains of an archive that there is not", plain.path, addWithoutArchive],
+  ["a changed count of an archived failure", quiet.path, changeCount],
   ["a payload that contradicts its row", plain.path, contradictPayload],
   ["a recomputed chain", plain.path, rewriteChain],
   ["a changed file header", plain.path, changeHeader],
@@ -132,6 +148,7 @@ describe("check of the logs before they are tampered with", () => {
   it.each([
     ["plain", plain.path],
     ["archived", archived.path],
+    ["quiet", quiet.path],
   ])("finds nothing in the %s one", async (_name, log) => {
     expect((await check(log, true)).findings).toEqual([]);
   });

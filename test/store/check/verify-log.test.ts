@@ -115,6 +115,26 @@ describe("verifyLog", () => {
     expect(error.nextStep).toContain("restore --from-jetstream");
   });
 
+  it.each([
+    [
+      "a row before the first",
+      "insert into event_log (seq, type, at_ms, chain_hash) values (-5, 'x', 0, 'x')",
+      /event_log row -5: is before/,
+    ],
+    [
+      "an archived message",
+      "insert into archived_message (stream_id, stream_sequence, message_hash) values (1, 7, 'x')",
+      /archived_message: has 1 messages, the archives have 0/,
+    ],
+  ])("refuses %s in a log without archives", async (_about, sql, named) => {
+    using temporary = new TemporaryStore();
+    append(temporary.store, desired());
+    temporary.store[Symbol.dispose]();
+    await verifyLog({ directory: temporary.directory, signal: never });
+    tamper(temporary.path, sql);
+    expect((await refusal(temporary.directory)).message).toMatch(named);
+  });
+
   it("accepts a cursor that a faulty version moved back, and says where the rows prove it to be", async () => {
     using temporary = copy();
     const { sequence } = moveCursorBack(temporary.path, 9);
