@@ -103,8 +103,8 @@ export interface Store extends Disposable {
   /** Why the head file (head-file.ts) is out of date; null while it is current. Appends succeed regardless. */
   readonly headFailing: PartnerdError | null;
   /**
-   * Throws `database_moved` if the database or a file that belongs to it is no longer where it was opened. Appends call it before they
-   * commit, and fail.
+   * Throws `database_moved` if the database or a file that belongs to it is no longer where it was opened, or was truncated. Appends
+   * look, too, before they commit, and fail.
    */
   checkFiles(): void;
   /** Size of the write-ahead log. */
@@ -217,7 +217,7 @@ function storeOf({ database, rows, clock, lockWait, files, headFile, hooks }: St
     deliveries: () => runner.run("read the delivery history", () => rows.deliveries()),
     contestedRuns: () => runner.run("read the clones", () => rows.contestedRuns()),
     clonesSeen: () => runner.run("read the clones", () => rows.clonesSeen()),
-    checkFiles: () => files.check(),
+    checkFiles: () => runner.checkFiles(),
     walBytes: () => walBytes(database.name),
     emptyWal: () => runner.run("empty the write-ahead log", () => emptyWal(database)),
     replayProjections: () => runner.read("replay the log", () => replayTables(rows)),

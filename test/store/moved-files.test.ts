@@ -1,5 +1,15 @@
 /** The files of an open store are moved, deleted or replaced: nothing is appended until they are back. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkDatabase } from "../../src/store/check/check.ts";
@@ -10,7 +20,7 @@ import { openStore, type Store } from "../../src/store/store.ts";
 import { errorWith } from "../support/matchers.ts";
 import { PEER_A, PEER_B } from "../support/peers.ts";
 import { append, desired, observe, opened, openFailed } from "./support/events.ts";
-import { TemporaryStore, temporaryDirectory } from "./support/temporary-store.ts";
+import { rawConnection, TemporaryStore, temporaryDirectory } from "./support/temporary-store.ts";
 
 let temporary: TemporaryStore;
 let store: Store;
@@ -96,6 +106,34 @@ describe("the write-ahead log, deleted", () => {
     refuses(/-wal was moved or deleted/);
     temporary.reopen();
     expect(temporary.store.head().seq).toBe(1);
+    expect(checkDatabase({ path: temporary.directory }).findings).toEqual([]);
+  });
+});
+
+describe("truncated in place, as the rotation of a log does", () => {
+  it.each([0, 100, 9_000])("the write-ahead log, to %i bytes: appends fail, and no row is added behind the hole", (bytes) => {
+    truncateSync(`${temporary.path}-wal`, bytes);
+    refuses(/oc-partnerd\.db-wal was truncated while it was in use/);
+    expect(() => store[Symbol.dispose]()).toThrow(errorWith("database_failed", /SQLITE_IOERR_SHORT_READ/));
+  });
+
+  it("the database: appends fail", () => {
+    expect(store.emptyWal()).toBe(true);
+    truncateSync(temporary.path, 0);
+    refuses(/oc-partnerd\.db was truncated while it was in use/);
+  });
+
+  it("is not said of a write-ahead log that a checkpoint empties, here or in another program", () => {
+    expect(store.emptyWal()).toBe(true);
+    store.checkFiles();
+    append(store, desired({ peerId: PEER_B }));
+    using raw = rawConnection(temporary.path);
+    expect(raw.database.pragma("wal_checkpoint(TRUNCATE)", { simple: true })).toBe(0);
+    append(store, desired({ peerId: PEER_A, relation: "NONE" }));
+    raw.database.pragma("wal_checkpoint(PASSIVE)");
+    truncateSync(`${temporary.path}-wal`, 0);
+    append(store, desired({ peerId: PEER_A }));
+    temporary.reopen();
     expect(checkDatabase({ path: temporary.directory }).findings).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@
 import type { Database } from "better-sqlite3";
 import { PartnerdError } from "../../base/errors.ts";
 import type { LogEntry } from "../model/log-entry.ts";
+import { CutFiles } from "../sql/cut-files.ts";
 import { storeFailure } from "../sql/failure.ts";
 import type { LockWait } from "../sql/lock-wait.ts";
 import type { OpenFiles } from "../sql/open-files.ts";
@@ -32,10 +33,18 @@ interface TransactionRunnerInit {
 export class TransactionRunner {
   readonly #init: TransactionRunnerInit;
   readonly #transaction;
+  readonly #cutFiles: CutFiles;
 
   constructor(init: TransactionRunnerInit) {
     this.#init = init;
+    this.#cutFiles = new CutFiles(init.database);
     this.#transaction = init.database.transaction(<Result>(work: () => Result): Result => work());
+  }
+
+  /** Throws `database_moved` if a file is not in its place, or was truncated. */
+  checkFiles(): void {
+    this.#init.files.check();
+    this.#cutFiles.check();
   }
 
   /** `doing` completes "cannot …". */
@@ -66,6 +75,7 @@ export class TransactionRunner {
   write<Result>(doing: string, work: () => Result): Result {
     const { lockWait, files, hooks } = this.#init;
     return this.run(doing, () => {
+      this.checkFiles();
       const result = this.#transaction.immediate(() => {
         lockWait.end();
         const written = work();
@@ -73,6 +83,7 @@ export class TransactionRunner {
         hooks?.beforeCommit();
         return written;
       }) as Result;
+      this.#cutFiles.committed();
       hooks?.afterCommit();
       return result;
     });
