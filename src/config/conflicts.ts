@@ -36,8 +36,15 @@ export function refuseSharedSubjects(
   }
 }
 
-/** Our own messages would come back as events. */
+/** Of the stream OC_PARTNERD_HEADS, whose messages have more fields: `check --nats` would find these, which cannot be deleted. */
+const HEADS_PREFIX = "oc-partnerd.heads.";
+
+/** Our own messages would come back as events, or be taken for published heads. */
 export function refuseHeadAmongEvents({ nats: { headSubject }, events }: HeadAndEvents, context: z.RefinementCtx): void {
+  if (headSubject?.startsWith(HEADS_PREFIX) === true) {
+    const taken = `begins with ${HEADS_PREFIX}, the subjects of stream OC_PARTNERD_HEADS; choose another subject`;
+    context.addIssue({ code: "custom", path: ["nats", "headSubject"], input: headSubject, message: taken });
+  }
   const section = (["createSubjects", "removeSubjects"] as const).find((name) => events[name].includes(headSubject ?? ""));
   if (section === undefined) return;
   const message = `is in events.${section} too; choose another subject`;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { configWarnings } from "../../src/config/warnings.ts";
+import { headSubjectOf } from "../../src/nats/heads/published-head.ts";
 
 const warningsOf = (env: Record<string, string>) => configWarnings(loadConfig({ flags: {}, env, file: undefined }), env);
 
@@ -30,5 +31,8 @@ test("a subject has one meaning", () => {
   ).toThrow(/events\.removeSubjects \(environment .*\): .* contains PEERS, which events\.createSubjects has too/);
   expect(() => warningsOf({ OCPARTNERD_NATS_HEAD_SUBJECT: "REMOVE_RESOURCE" })).toThrow(
     /nats\.headSubject \(environment .*\): "REMOVE_RESOURCE" is in events\.removeSubjects too/,
+  );
+  expect(() => warningsOf({ OCPARTNERD_NATS_HEAD_SUBJECT: headSubjectOf("lyon-1") })).toThrow(
+    /nats\.headSubject \(environment .*\): "oc-partnerd\.heads\.lyon-1" begins with oc-partnerd\.heads\., the subjects of stream/,
   );
 });

@@ -119,7 +119,9 @@ export class HeadKeeper implements AsyncDisposable {
   async #look(heads: HeadsStream): Promise<void> {
     try {
       const newest = await heads.newest();
-      if (newest?.head != null && newest.head.run !== this.#init.run) await this.#met(heads, newest.sequence, newest.head);
+      // A message of another program on our subject must not hide the heads before it.
+      const found = newest?.head === null ? await heads.newestBefore(newest.sequence, []) : newest;
+      if (found?.head != null && found.head.run !== this.#init.run) await this.#met(heads, found.sequence, found.head);
       this.#isCompared = true;
     } catch (thrown) {
       const error = toPartnerdError(thrown);

@@ -33,6 +33,8 @@ let newKeeper: () => HeadKeeper;
 let clones: readonly string[];
 /** Those before the newest, by their sequence in the stream. */
 const earlier = new Map<number, { readonly run: string; readonly seq: number }>();
+/** Whether the newest message is not a head. */
+let isBroken: boolean;
 /** If set, what all random numbers are. */
 let jitter: number | undefined;
 
@@ -40,7 +42,7 @@ beforeEach(() => {
   clock = new VirtualClock();
   logger = new RecordingLogger();
   [head, isReading, isClosed, sent, rows] = [headAt(1), true, false, [], []];
-  [isSilent, clones] = [false, []];
+  [isSilent, isBroken, clones] = [false, false, []];
   earlier.clear();
   [newest, denied, jitter] = [undefined, undefined, undefined];
   answer = async () => ({});
@@ -54,6 +56,7 @@ beforeEach(() => {
     const asked = query.seq === undefined ? newest : earlier.get(query.seq);
     if (asked === undefined) throw notFound();
     const { run, seq } = asked;
+    if (query.seq === undefined && isBroken) return { seq: 7, data: Buffer.from("no head") };
     const at = "2026-01-01T12:00:00.000Z";
     return {
       seq: query.seq ?? 7,
@@ -208,6 +211,14 @@ it("of a clone does not hide a rollback: the newest one before it that is ours i
   earlier.set(6, { run: "r0", seq: 2 }).set(4, { run: "ours, lost", seq: 9 }).set(2, { run: "ours", seq: 1 });
   await clock.advance(3_000);
   expect(rows).toMatchObject([{ type: "LogRolledBack", reason: "published_head", streamSequence: 4, lastStreamSequence: 4 }]);
+});
+
+it("that another program's message follows is compared all the same", async () => {
+  newest = { run: "", seq: 0 };
+  isBroken = true;
+  earlier.set(6, { run: "r0", seq: 9 });
+  await clock.advance(3_000);
+  expect(rows).toMatchObject([{ type: "LogRolledBack", reason: "published_head", streamSequence: 6 }]);
 });
 
 it("of a run that publishes while we do is a clone, recorded once, and over after three minutes", async () => {
