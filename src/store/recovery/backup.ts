@@ -1,7 +1,7 @@
 /** Backs up a daemon's database, which may be in use: consistent, checked, fsynced, and in place whole or not at all. */
 
 import { existsSync, linkSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, PartnerdError } from "../../base/errors.ts";
 import { checkDatabase } from "../check/check.ts";
 import { headBeside } from "../check/head-check.ts";
@@ -34,8 +34,9 @@ export interface BackupReport {
 }
 
 /**
- * Throws `file_failed` if `to` exists, cannot be written or is not a regular file, `check_failed` if the database is not sound, and
- * whatever checkDatabase throws. If it throws, it leaves no backup, and an existing `to` untouched.
+ * Throws `usage` if `to` is the database or another file of its data directory, `file_failed` if it exists, cannot be written or is
+ * not a regular file, `check_failed` if the database is not sound, and whatever checkDatabase throws. If it throws, it leaves no
+ * backup, and an existing `to` untouched.
  */
 export async function backUp(options: BackupOptions): Promise<BackupReport> {
   const { to, force, nowMs, stoppable = unstoppable, onCopied = () => {}, onChecked = () => {} } = options;
@@ -83,10 +84,19 @@ function refuseTarget(file: string, to: string, force: boolean): void {
     throw new PartnerdError("file_failed", `${to} is not a regular file`, { nextStep: "choose another file with --to FILE" });
   if (realpathSync(to) === realpathSync(file))
     throw new PartnerdError("usage", `${to} is the database itself`, { nextStep: "choose another file with --to FILE" });
+  if (isOwnFile(dirname(realpathSync(file)), realpathSync(to)))
+    throw new PartnerdError("usage", `${to} is a file of the daemon`, { nextStep: "choose another file with --to FILE" });
   if (!force)
     throw new PartnerdError("file_failed", `${to} already exists and will not be overwritten`, {
       nextStep: "choose another file with --to FILE, or add --force to replace it",
     });
+}
+
+/** The write-ahead log, damaged databases that `restore` keeps, keys, archives and the others. */
+const OWN_NAMES = /^(oc-partnerd\.(db-|db\.damaged-|head|alive|lock)|oc-partnerd-(archive\.lock|events-)|identity\.key)/;
+
+function isOwnFile(directory: string, path: string): boolean {
+  return OWN_NAMES.test(basename(path)) && [directory, join(directory, "archive")].includes(dirname(path));
 }
 
 /** Fsyncs before linking into place. Without `force`, never overwrites a file created in the meantime. */

@@ -1,6 +1,6 @@
 /** Backups: consistent beside writers, sound, and written completely or not at all. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { checkDatabase } from "../../../src/store/check/check.ts";
@@ -89,6 +89,21 @@ describe("a backup", () => {
     symlinkSync(temporary.path, alias);
     for (const path of [temporary.path, alias])
       await expect(backup({ to: path, force: true })).rejects.toThrow(errorWith("usage", /is the database itself/));
+  });
+
+  it.each([
+    "oc-partnerd.db-wal",
+    "oc-partnerd.head",
+    "identity.key",
+    "oc-partnerd.db.damaged-20260106T090000Z",
+    "archive/oc-partnerd-events-1-9.jsonl.gz",
+  ])("never replaces %s of the data directory", async (name) => {
+    const path = join(temporary.directory, name);
+    mkdirSync(join(temporary.directory, "archive"));
+    if (!existsSync(path)) writeFileSync(path, "precious");
+    const before = readFileSync(path);
+    await expect(backup({ to: path, force: true })).rejects.toThrow(errorWith("usage", /is a file of the daemon/));
+    expect(readFileSync(path)).toEqual(before);
   });
 
   it("reports if it cannot be written", async () => {
