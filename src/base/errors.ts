@@ -34,6 +34,7 @@ const EXIT_CODES = {
   stream_missing: 69,
   stream_behind: 69,
   subject_uncaptured: 69,
+  stream_refuses: 69,
   consumer_paused: 69,
   consumer_shared: 69,
   identity_cloned: 69,

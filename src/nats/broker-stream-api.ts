@@ -8,7 +8,7 @@ import type { ClusterInfo, ConsumerInfo, JetStreamManager, NatsConnection } from
 import { askJetStream, isMissing, unlessMissing } from "./connection/jetstream-error.ts";
 import { consumerConfig, consumerDifferences, consumerOwner } from "./setup/consumer-config.ts";
 import { uncapturedBy } from "./setup/steps.ts";
-import { limitsOf, limitsText } from "./setup/stream-config.ts";
+import { limitsOf, limitsText, streamRefusal } from "./setup/stream-config.ts";
 
 /** The stream to read, our own consumer, and the subjects that the stream should capture. */
 export interface StreamNames {
@@ -49,6 +49,7 @@ export class BrokerStreamApi {
       firstSequence,
       lastSequence: state.last_seq,
       uncaptured: uncapturedBy(config, this.#subjects),
+      refusal: streamRefusal(config, state),
       limits: limitsText(limitsOf(config)),
       leader: leaderOf(cluster),
     };

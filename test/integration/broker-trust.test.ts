@@ -4,7 +4,7 @@
  */
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { connect, type JetStreamManager, type NatsConnection, type StreamConfig } from "nats";
+import { connect, DiscardPolicy, type JetStreamManager, type NatsConnection, type StreamConfig } from "nats";
 import { expect, test } from "vitest";
 import { systemRandom } from "../../src/base/clock.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
@@ -228,6 +228,23 @@ test("a stream that stops capturing a subject is reported within ten seconds, an
     { delivery: "at_least_once", first_sequence: 2, why: null },
   ]);
 });
+
+test.each<[string, Partial<StreamConfig>, string]>([
+  ["sealed", { sealed: true }, "it is sealed"],
+  ["full", { max_msgs: 1, discard: DiscardPolicy.New }, "it is full, and discards new messages instead of old ones"],
+])(
+  "a stream that captures our subjects and stores nothing, because it is %s, is reported and recorded",
+  async (_, config, why) => {
+    await using nats = await serverWithStream();
+    await using daemon = await daemonOf(nats);
+    await publish(nats, 1, 1);
+    await hasLogged(daemon, "message 1");
+    await managed(nats, ({ streams }) => streams.update(STREAM, config));
+    await isUnready(daemon, "stream_refuses");
+    const [newest] = daemon.sql("select delivery, why from delivery_changes order by seq desc");
+    expect(newest).toEqual({ delivery: "not_captured", why });
+  },
+);
 
 /** Three servers with one JetStream. */
 async function startCluster(owner: AsyncDisposableStack): Promise<readonly NatsServer[]> {

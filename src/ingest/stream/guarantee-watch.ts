@@ -61,7 +61,7 @@ export class GuaranteeWatch implements Disposable {
     if (state.limits !== this.#limits) onLimits(this.#limits, state.limits);
     this.#limits = state.limits;
     if (!isSameStream(state, found)) this.#end({ reason: "stream_recreated" });
-    else if (state.uncaptured.join() !== found.uncaptured.join()) this.#end({ reason: "capture_changed" });
+    else if (losses(state) !== losses(found)) this.#end({ reason: "capture_changed" });
     else if (consumer === undefined) this.#end({ reason: "consumer_missing" });
     else if (consumer.owner?.run !== owner.run) this.#end({ reason: "consumer_taken" });
     else if (!consumer.isAsRequired) this.#end({ reason: "consumer_changed" });
@@ -76,8 +76,23 @@ export class GuaranteeWatch implements Disposable {
   }
 }
 
-/** Null if the stream captures all of our subjects. */
-export function uncaptured({ stream, uncaptured: subjects }: BrokerStreamState): PartnerdError | null {
+/** Changes with what the stream loses. */
+function losses({ uncaptured: subjects, refusal = "" }: BrokerStreamState): string {
+  return [...subjects, refusal].join();
+}
+
+/** Null if the stream captures all of our subjects and stores what is published there. */
+export function uncaptured({ stream, uncaptured: subjects, refusal }: BrokerStreamState): PartnerdError | null {
+  if (refusal !== undefined) {
+    return new PartnerdError(
+      "stream_refuses",
+      `stream ${stream} stores nothing new: it is ${refusal}; what is published is lost`,
+      {
+        nextStep:
+          "run `oc-partnerd setup`, which lets a full stream drop its oldest messages, or says why it cannot; or raise the stream's limits",
+      },
+    );
+  }
   if (subjects.length === 0) return null;
   return new PartnerdError(
     "subject_uncaptured",

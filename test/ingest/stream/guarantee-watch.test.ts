@@ -51,6 +51,7 @@ async function told(change: { state?: Partial<BrokerStreamState>; consumer?: Par
 test.each<[string, Parameters<typeof told>[0], unknown]>([
   ["the stream was recreated", { state: { created: "2026-02-02T00:00:00Z" } }, "stream_recreated"],
   ["it captures other subjects", { state: { uncaptured: ["a.b"] } }, "capture_changed"],
+  ["it was sealed", { state: { refusal: "sealed" } }, "capture_changed"],
   ["its limits changed", { state: { limits: "1 MiB" } }, ["1 GiB", "1 MiB"]],
   ["the consumer was deleted", { consumer: null }, "consumer_missing"],
   ["another daemon took it", { consumer: { owner: { peerId: "us", run: "2" } } }, "consumer_taken"],
