@@ -256,7 +256,8 @@ export class BrokerStreamReader {
   #ended(end: ReadingEnd): void {
     if (this.#pending !== null && this.#pending > 0) this.#window.failed();
     this.#resync.interrupted();
-    if (this.#reading) this.#loop.ended(this.#deps.clock.monotonicMs(), end);
+    // A failure before it began to read is a problem of its own.
+    if (this.#reading || !(end instanceof PartnerdError)) this.#loop.ended(this.#deps.clock.monotonicMs(), end);
     this.#reading = false;
     this.#pending = null;
     this.#impairment = null;
