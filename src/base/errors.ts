@@ -39,6 +39,7 @@ const EXIT_CODES = {
   consumer_shared: 69,
   identity_cloned: 69,
   jetstream_refused: 69,
+  jetstream_malformed: 69,
   stream_unsuitable: 78,
   check_failed: 1,
   fixture_invalid: 78,

@@ -104,8 +104,8 @@ export interface PullChannel extends Disposable {
 
 /**
  * One connection, and one consumer of one stream. `state`, `hashAt`, `firstHeld`, `consumer` and `recreateConsumerAt` reject with
- * `stream_missing`, `jetstream_unavailable`, `jetstream_leaderless`, `nats_denied`, `jetstream_refused` or `nats_unavailable`: no
- * answer in time, or the connection closed.
+ * `stream_missing`, `jetstream_unavailable`, `jetstream_leaderless`, `nats_denied`, `jetstream_refused`, `jetstream_malformed` or
+ * `nats_unavailable`: no answer in time, or the connection closed.
  */
 export interface BrokerLink {
   state(): Promise<BrokerStreamState>;
