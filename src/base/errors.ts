@@ -36,6 +36,7 @@ const EXIT_CODES = {
   subject_uncaptured: 69,
   stream_refuses: 69,
   consumer_paused: 69,
+  acknowledgements_lost: 69,
   consumer_shared: 69,
   identity_cloned: 69,
   jetstream_refused: 69,

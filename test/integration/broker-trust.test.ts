@@ -246,6 +246,24 @@ test.each<[string, Partial<StreamConfig>, string]>([
   },
 );
 
+test("acknowledgements that do not reach the broker are reported, before it stops delivering", async () => {
+  await using nats = await NatsServer.start({
+    jetStream: true,
+    config: `accounts {
+      A { jetstream: enabled, users: [{ user: a, password: a }], exports: [{ service: "$JS.API.>", response_type: stream }] }
+      B { users: [{ user: b, password: b }], imports: [{ service: { account: A, subject: "$JS.API.>" } }] }
+    }`,
+  });
+  const client = await connect({ servers: nats.url, user: "a", pass: "a", reconnect: false });
+  await setUp(client, { stream: STREAM, consumer: CONSUMER, subjects: SUBJECTS, limits: {} });
+  const url = nats.url.replace("nats://", "nats://b:b@");
+  await using daemon = await DaemonProcess.start({ config: { nats: { url, mode: "jetstream", heads: "off" } } });
+  client.publish(CREATE, "message 1");
+  await hasLogged(daemon, "message 1");
+  await isUnready(daemon, "acknowledgements_lost");
+  await client.close();
+});
+
 /** Three servers with one JetStream. */
 async function startCluster(owner: AsyncDisposableStack): Promise<readonly NatsServer[]> {
   const ports = await freePorts(3, systemRandom);

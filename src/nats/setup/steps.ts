@@ -28,7 +28,10 @@ export function subjectSteps(found: StreamConfig, subjects: readonly string[]): 
   return [{ difference, config: { subjects: all }, otherwise: `${missing.join(", ")} is not captured` }];
 }
 
-/** Those of `subjects` that a stream does not capture under their name, sorted. A mirror is configured without subjects, so none is known. */
+/**
+ * Those of `subjects` that a stream does not capture under their name, sorted. A mirror is configured without subjects, so none is
+ * known.
+ */
 export function uncapturedBy(found: Partial<StreamConfig>, subjects: readonly string[]): readonly string[] {
   if (found.mirror !== undefined || (found.sources ?? []).length > 0) return [];
   const missing = missingFrom(found.subjects ?? [], subjects);
