@@ -9,7 +9,7 @@ import { DROP_REASONS } from "../base/output/line-output.ts";
 import type { GaugeView } from "../views/views.ts";
 import { REFUSAL_REASONS } from "./access.ts";
 
-const RECEIVED = ["changed", "unchanged", "rejected", "duplicate", "echo", "other_datatype", "dropped"];
+const RECEIVED = ["changed", "unchanged", "rejected", "duplicate", "echo", "other_datatype", "other_subject", "dropped"];
 
 export class Metrics {
   readonly #registry = new Registry();

@@ -5,7 +5,7 @@ import type { PeerId } from "../base/ids.ts";
 import type { Logger } from "../base/log.ts";
 import { decodeMessage } from "../events/decode.ts";
 import type { Ignored } from "../events/decoded.ts";
-import type { MessageLimits, Vocabulary } from "../events/vocabulary.ts";
+import { type MessageLimits, subjectsOf, type Vocabulary } from "../events/vocabulary.ts";
 import type { BrokerPosition } from "../store/model/cursor.ts";
 import type { LogEntry } from "../store/model/log-entry.ts";
 import type { Store } from "../store/store.ts";
@@ -13,8 +13,8 @@ import { AppendTrouble } from "../store/write/append-trouble.ts";
 import type { IngestItem } from "../store/write/receive.ts";
 import type { BatchOutcome, ReceivedMessage } from "./ingest-buffer.ts";
 
-/** Outcome for a message. `changed` and `unchanged` are the effect of its event; `echo` and `other_datatype` are not appended. */
-export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype";
+/** Outcome for a message. `changed` and `unchanged` are the effect of its event; the last three are not appended. */
+export type IngestResult = "changed" | "unchanged" | "rejected" | "duplicate" | "echo" | "other_datatype" | "other_subject";
 
 /** Messages of one integer datatype that were ignored since the start. */
 export interface IgnoredDatatype {
@@ -49,9 +49,11 @@ export class Ingest {
   readonly #dependencies: IngestDependencies;
   readonly #ignoredDatatypes = new Map<string, number>();
   readonly #trouble = new AppendTrouble();
+  readonly #subjects: ReadonlySet<string>;
 
   constructor(dependencies: IngestDependencies) {
     this.#dependencies = dependencies;
+    this.#subjects = new Set(subjectsOf(dependencies.vocabulary));
   }
 
   /** Why appending fails; null while it works, or if it has failed only for a moment. */
@@ -75,6 +77,11 @@ export class Ingest {
     const items: IngestItem[] = [];
     for (const { subject, bytes, sha256, dedupeKey, position, gaps = [] } of batch) {
       items.push(...gaps);
+      // A stream may hold messages of other programs, which may well look like ours.
+      if (!this.#subjects.has(subject)) {
+        ignored.push("other_subject");
+        continue;
+      }
       const decoded = decodeMessage({ subject, bytes }, vocabulary, limits);
       if (decoded.kind === "ignored") ignored.push(this.#ignore(decoded));
       else items.push({ decoded, subject, payload: bytes, sha256, dedupeKey, streamSequence: position?.sequence });

@@ -6,9 +6,10 @@ import { nanosecondsOf } from "../ingest/broker/delivery-position.ts";
 import { messageHash } from "../store/model/dedupe-key.ts";
 import type { ClusterInfo, ConsumerInfo, JetStreamManager, NatsConnection } from "./connection/client.ts";
 import { askJetStream, isMissing, unlessMissing } from "./connection/jetstream-error.ts";
+import { checkedConsumer, checkedMessage, checkedStream } from "./jetstream-answers.ts";
 import { consumerConfig, consumerDifferences, consumerOwner } from "./setup/consumer-config.ts";
 import { uncapturedBy } from "./setup/steps.ts";
-import { limitsOf, limitsText } from "./setup/stream-config.ts";
+import { limitsOf, limitsText, streamRefusal } from "./setup/stream-config.ts";
 
 /** The stream to read, our own consumer, and the subjects that the stream should capture. */
 export interface StreamNames {
@@ -21,8 +22,9 @@ export interface StreamNames {
 const REQUEST_TIMEOUT_MS = 2_000;
 
 /**
- * Every method rejects with `stream_missing`, or as described in jetstream-error.ts: `jetstream_unavailable`,
- * `jetstream_leaderless`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no answer in time, or the connection closed).
+ * Every method rejects with `stream_missing`, with `jetstream_malformed` (jetstream-answers.ts), or as described in
+ * jetstream-error.ts: `jetstream_unavailable`, `jetstream_leaderless`, `nats_denied`, `jetstream_refused` or `nats_unavailable` (no
+ * answer in time, or the connection closed).
  */
 export class BrokerStreamApi {
   readonly #stream: string;
@@ -39,9 +41,9 @@ export class BrokerStreamApi {
   }
 
   async state(): Promise<BrokerStreamState> {
-    const { created, state, config, cluster } = await this.#ask(`look at stream ${this.#stream}`, ({ streams }) =>
-      streams.info(this.#stream),
-    );
+    const what = `look at stream ${this.#stream}`;
+    const answer = await this.#ask(what, ({ streams }) => streams.info(this.#stream));
+    const { created, state, config, cluster } = checkedStream(what, answer);
     const firstSequence = state.messages === 0 ? state.last_seq + 1 : state.first_seq;
     return {
       stream: this.#stream,
@@ -49,6 +51,7 @@ export class BrokerStreamApi {
       firstSequence,
       lastSequence: state.last_seq,
       uncaptured: uncapturedBy(config, this.#subjects),
+      refusal: streamRefusal(config, state),
       limits: limitsText(limitsOf(config)),
       leader: leaderOf(cluster),
     };
@@ -70,21 +73,22 @@ export class BrokerStreamApi {
   async firstHeld(sequence: number): Promise<number | undefined> {
     // The client library knows this form only for direct requests; every nats-server since 2.9 answers it here, too.
     const query = { seq: sequence, next_by_subj: ">" };
+    const what = `look for a message of stream ${this.#stream} from ${sequence} on`;
     const message = await unlessMissing(
       "messageNotFound",
-      this.#ask(`look for a message of stream ${this.#stream} from ${sequence} on`, ({ streams }) =>
-        streams.getMessage(this.#stream, query),
-      ),
+      this.#ask(what, ({ streams }) => streams.getMessage(this.#stream, query)),
     );
-    return message?.seq;
+    return message && checkedMessage(what, message).seq;
   }
 
   /** Undefined if there is none. */
   async consumer(): Promise<ConsumerState | undefined> {
-    const found = await unlessMissing(
+    const what = `look at ${this.#ofConsumer}`;
+    const answer = await unlessMissing(
       "consumerNotFound",
-      this.#ask(`look at ${this.#ofConsumer}`, ({ consumers }) => consumers.info(this.#stream, this.#consumer)),
+      this.#ask(what, ({ consumers }) => consumers.info(this.#stream, this.#consumer)),
     );
+    const found = answer && checkedConsumer(what, answer);
     return (
       found && {
         startSequence: found.config.opt_start_seq ?? 1,

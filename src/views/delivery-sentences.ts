@@ -26,7 +26,7 @@ export function rollbackSentence({ reason, stream, firstSequence, lastSequence }
 
 /** How messages arrived during a span. */
 export function spanSentence({ delivery, stream, firstSequence, why }: DeliverySpan): string {
-  if (delivery === "not_captured") return `stream ${stream ?? "?"} does not capture all subjects: ${why ?? ""}`;
+  if (delivery === "not_captured") return `stream ${stream ?? "?"} does not store all events: ${why ?? ""}`;
   if (stream === null) return why === null ? "messages arrive over core NATS" : `messages arrive over core NATS: ${why}`;
   return `follows stream ${stream} from sequence ${firstSequence ?? 1}`;
 }

@@ -61,6 +61,16 @@ describe("Ingest", () => {
     ]);
   });
 
+  it("takes nothing on other subjects of the stream for an event, and moves the cursor past it", () => {
+    using temporary = new TemporaryStore();
+    const { ingest, observed, woken } = setUp(temporary.store);
+    const position = { stream: "OC", created: "2026-01-01T00:00:00Z", sequence: 1, messageHash: null };
+    ingest.take([{ ...message(partner(PEER_A, "1"), "AUDIT", "created/1"), position }, message("{ not json", "AUDIT")]);
+    expect([observed, woken]).toEqual([["other_subject", "other_subject"], []]);
+    expect(temporary.store.cursor()?.sequence).toBe(1);
+    expect(temporary.read("select type from event_log")).toEqual([]);
+  });
+
   it("counts no more than 64 such datatypes, and those it knows for ever", () => {
     using temporary = new TemporaryStore();
     const { ingest, logger } = setUp(temporary.store);

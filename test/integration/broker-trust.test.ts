@@ -4,7 +4,7 @@
  */
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { connect, type JetStreamManager, type NatsConnection, type StreamConfig } from "nats";
+import { connect, DiscardPolicy, type JetStreamManager, type NatsConnection, type StreamConfig } from "nats";
 import { expect, test } from "vitest";
 import { systemRandom } from "../../src/base/clock.ts";
 import { PartnerdError } from "../../src/base/errors.ts";
@@ -227,6 +227,41 @@ test("a stream that stops capturing a subject is reported within ten seconds, an
     { delivery: "not_captured", first_sequence: 2, why: `${CREATE} not captured` },
     { delivery: "at_least_once", first_sequence: 2, why: null },
   ]);
+});
+
+test.each<[string, Partial<StreamConfig>, string]>([
+  ["sealed", { sealed: true }, "it is sealed"],
+  ["full", { max_msgs: 1, discard: DiscardPolicy.New }, "it is full, and discards new messages instead of old ones"],
+])(
+  "a stream that captures our subjects and stores nothing, because it is %s, is reported and recorded",
+  async (_, config, why) => {
+    await using nats = await serverWithStream();
+    await using daemon = await daemonOf(nats);
+    await publish(nats, 1, 1);
+    await hasLogged(daemon, "message 1");
+    await managed(nats, ({ streams }) => streams.update(STREAM, config));
+    await isUnready(daemon, "stream_refuses");
+    const [newest] = daemon.sql("select delivery, why from delivery_changes order by seq desc");
+    expect(newest).toEqual({ delivery: "not_captured", why });
+  },
+);
+
+test("acknowledgements that do not reach the broker are reported, before it stops delivering", async () => {
+  await using nats = await NatsServer.start({
+    jetStream: true,
+    config: `accounts {
+      A { jetstream: enabled, users: [{ user: a, password: a }], exports: [{ service: "$JS.API.>", response_type: stream }] }
+      B { users: [{ user: b, password: b }], imports: [{ service: { account: A, subject: "$JS.API.>" } }] }
+    }`,
+  });
+  const client = await connect({ servers: nats.url, user: "a", pass: "a", reconnect: false });
+  await setUp(client, { stream: STREAM, consumer: CONSUMER, subjects: SUBJECTS, limits: {} });
+  const url = nats.url.replace("nats://", "nats://b:b@");
+  await using daemon = await DaemonProcess.start({ config: { nats: { url, mode: "jetstream", heads: "off" } } });
+  client.publish(CREATE, "message 1");
+  await hasLogged(daemon, "message 1");
+  await isUnready(daemon, "acknowledgements_lost");
+  await client.close();
 });
 
 /** Three servers with one JetStream. */

@@ -12,6 +12,7 @@ import { NatsServer } from "../support/nats-server.ts";
 import { bound, paceMs, startStopwatch } from "../support/pace/pace.ts";
 import { testPipe } from "../support/pipes.ts";
 import { Publisher } from "../support/publisher.ts";
+import { listenSilently } from "../support/tcp-listener.ts";
 
 /** Kubernetes may kill a native sidecar two seconds after SIGTERM. */
 const STOP_WITHIN_MS = paceMs(bound(2_000));
@@ -180,4 +181,19 @@ describe("on a terminal", () => {
     await daemon.until("it has stopped", () => !existsSync(`/proc/${terminal.pid}`));
     expect(daemon.sql("select type from event_log order by seq desc limit 1")).toEqual([{ type: "DaemonStopped" }]);
   });
+});
+
+test("what the NATS client prints about a server that it does not understand is a line like all others", async () => {
+  await using owner = new AsyncDisposableStack();
+  const port = await listenSilently(
+    owner,
+    'INFO {"server_id":"x","version":"2.10.0","proto":1,"headers":true}\r\nPONG\r\nHELLO\r\n',
+  );
+  await using daemon = await DaemonProcess.start({
+    config: { nats: { url: `nats://127.0.0.1:${port}`, mode: "core" } },
+    until: "started",
+  });
+  const printed = "a library wrote to the console";
+  await daemon.until("the client has printed", () => daemon.output.includes("reader closed"));
+  await daemon.until("it is a line of the log", () => daemon.logLines().some(({ msg }) => msg === printed));
 });

@@ -142,6 +142,12 @@ describe.skipIf(!mayUnshare)("as process 1", () => {
     expect(daemon.sql(stopRow)).toEqual([{ type: "DaemonStopped" }]);
   });
 
+  test("a closed standard input does not keep the launcher from starting Node", () => {
+    const isolated = "exec unshare --map-root-user --pid --fork --mount-proc --kill-child";
+    const { status, stderr } = spawnSync("sh", ["-c", `${isolated} "$0" --version <&-`, LAUNCHER], { encoding: "utf8" });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  });
+
   test("orphans of other processes are reaped", async () => {
     await using daemon = await prepared();
     using init = await startAsInit(daemon);

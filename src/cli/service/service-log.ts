@@ -1,4 +1,5 @@
 /** The service log: lines of the daemon on standard output, which never make it wait. */
+import { format } from "node:util";
 import { systemClock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
@@ -36,6 +37,7 @@ export async function startServiceLog(
   });
   const coloured = showsColours(process.stdout, env);
   const logger = createLogger({ ...config.log, coloured, write: (line) => output.write(line) });
+  silenceConsole(logger);
   process.once("exit", () => output.flush());
   const drain = async () => {
     using _held = holdEventLoop();
@@ -56,4 +58,14 @@ export async function startServiceLog(
     drain,
     [Symbol.asyncDispose]: drain,
   };
+}
+
+/** Most characters of a line that a library writes. */
+const MAX_CONSOLE_CHARACTERS = 1_000;
+
+/** Makes lines of the log of what libraries print, for example the NATS client when it cannot parse what the server sends. */
+function silenceConsole(logger: Logger): void {
+  const write = (...values: unknown[]) =>
+    logger.warn({ text: format(...values).slice(0, MAX_CONSOLE_CHARACTERS) }, "a library wrote to the console");
+  for (const method of ["log", "info", "warn", "error", "debug", "trace"] as const) console[method] = write;
 }

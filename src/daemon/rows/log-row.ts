@@ -88,7 +88,7 @@ function logDeliveryRow(logger: Logger, event: DeliveryEvent | CloneSeen, row: R
       else if (event.reason === "not_captured")
         logger.error(
           { ...row, stream: event.stream, why: event.message, nextStep: "run `oc-partnerd setup`" },
-          "broker stream does not capture all subjects",
+          "broker stream does not store all events",
         );
       break;
   }

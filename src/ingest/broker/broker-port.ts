@@ -12,6 +12,8 @@ export interface BrokerStreamState extends BrokerStream {
   readonly lastSequence: number;
   /** Those of our subjects that it does not capture, sorted. */
   readonly uncaptured: readonly string[];
+  /** Why it stores nothing new although it captures them, as what it is; undefined if it does. The same text as long as it is so. */
+  readonly refusal?: string | undefined;
   /** How much it keeps, for people: any change shows. */
   readonly limits: string;
   /** The server of a cluster that answered as its leader, and since when it leads if the broker says so; null if none is named. */
@@ -102,8 +104,8 @@ export interface PullChannel extends Disposable {
 
 /**
  * One connection, and one consumer of one stream. `state`, `hashAt`, `firstHeld`, `consumer` and `recreateConsumerAt` reject with
- * `stream_missing`, `jetstream_unavailable`, `jetstream_leaderless`, `nats_denied`, `jetstream_refused` or `nats_unavailable`: no
- * answer in time, or the connection closed.
+ * `stream_missing`, `jetstream_unavailable`, `jetstream_leaderless`, `nats_denied`, `jetstream_refused`, `jetstream_malformed` or
+ * `nats_unavailable`: no answer in time, or the connection closed.
  */
 export interface BrokerLink {
   state(): Promise<BrokerStreamState>;

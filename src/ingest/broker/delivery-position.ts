@@ -32,8 +32,11 @@ export function deliveryPositionOf(ackSubject: string | undefined): DeliveryPosi
     storedAtNs: tokens[at + 3] ?? "",
     pending: Number(tokens[at + 4]),
   };
-  const isWhole = Number.isSafeInteger(position.streamSequence) && Number.isSafeInteger(position.consumerSequence);
-  return isWhole && /^\d+$/.test(position.storedAtNs) ? position : undefined;
+  // A sequence that is not exact would be another one in the log.
+  const areWhole = tokens.slice(at, at + 5).every((token) => /^\d{1,20}$/.test(token)) && tokens.length >= at + 5;
+  const counts = [position.deliveries, position.streamSequence, position.consumerSequence];
+  const areExact = counts.every((value) => Number.isSafeInteger(value) && value > 0) && Number.isSafeInteger(position.pending);
+  return areWhole && areExact ? position : undefined;
 }
 
 /** A time of the broker's API (RFC 3339, up to nanoseconds) in ns since the epoch. Undefined if `time` is not one. */

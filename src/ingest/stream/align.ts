@@ -148,12 +148,16 @@ function rollback({ stream, created }: BrokerStream, streamSequence: number, las
 
 function followed(found: BrokerStreamState, from = found.firstSequence): DeliveryChanged {
   const followedStream = { stream: found.stream, streamCreated: found.created, streamSequence: from };
-  const message = found.uncaptured.length === 0 ? null : `${found.uncaptured.join(", ")} not captured`;
-  return { type: "DeliveryChanged", reason: guaranteeOf(found), ...followedStream, message };
+  return { type: "DeliveryChanged", reason: guaranteeOf(found), ...followedStream, message: whyNotCaptured(found) };
 }
 
-function guaranteeOf({ uncaptured }: BrokerStreamState): DeliveryGuarantee {
-  return uncaptured.length === 0 ? "at_least_once" : "not_captured";
+function guaranteeOf(found: BrokerStreamState): DeliveryGuarantee {
+  return whyNotCaptured(found) === null ? "at_least_once" : "not_captured";
+}
+
+function whyNotCaptured({ uncaptured, refusal }: BrokerStreamState): string | null {
+  if (refusal !== undefined) return `it is ${refusal}`;
+  return uncaptured.length === 0 ? null : `${uncaptured.join(", ")} not captured`;
 }
 
 function startOf({ stream, created, firstSequence }: BrokerStreamState): Cursor {

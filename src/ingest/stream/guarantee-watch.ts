@@ -5,7 +5,13 @@
 import type { Clock } from "../../base/clock.ts";
 import { PartnerdError } from "../../base/errors.ts";
 import { isSameStream } from "../../store/model/cursor.ts";
-import type { BrokerLink, BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
+import {
+  type BrokerLink,
+  type BrokerStreamState,
+  type ConsumerOwner,
+  type ConsumerState,
+  REQUIRED_CONSUMER,
+} from "../broker/broker-port.ts";
 import { isMoved } from "./align.ts";
 import type { ReadingEnd } from "./reading-end.ts";
 
@@ -17,6 +23,8 @@ export interface GuaranteeWatchInit {
   /** The stream as the reading found it. */
   readonly found: BrokerStreamState;
   readonly owner: ConsumerOwner;
+  /** The newest sequence of which an acknowledgement has been sent. */
+  readonly acknowledged: () => number;
   /** Why messages do not arrive at the moment although reading goes well; null if they do. */
   readonly onLooked: (problem: PartnerdError | null) => void;
   readonly onLimits: (before: string, after: string) => void;
@@ -27,6 +35,8 @@ export interface GuaranteeWatchInit {
 export class GuaranteeWatch implements Disposable {
   readonly #init: GuaranteeWatchInit;
   #limits: string;
+  /** The newest acknowledgement that had been sent when the look before was over. */
+  #acknowledged = 0;
   #timer: Disposable | undefined;
   #ended = false;
 
@@ -53,6 +63,7 @@ export class GuaranteeWatch implements Disposable {
     } catch {
       // Pulling notices a broker that does not answer, and says why.
     }
+    this.#acknowledged = this.#init.acknowledged();
     this.#lookLater();
   }
 
@@ -61,13 +72,23 @@ export class GuaranteeWatch implements Disposable {
     if (state.limits !== this.#limits) onLimits(this.#limits, state.limits);
     this.#limits = state.limits;
     if (!isSameStream(state, found)) this.#end({ reason: "stream_recreated" });
-    else if (state.uncaptured.join() !== found.uncaptured.join()) this.#end({ reason: "capture_changed" });
+    else if (losses(state) !== losses(found)) this.#end({ reason: "capture_changed" });
     else if (consumer === undefined) this.#end({ reason: "consumer_missing" });
     else if (consumer.owner?.run !== owner.run) this.#end({ reason: "consumer_taken" });
     else if (!consumer.isAsRequired) this.#end({ reason: "consumer_changed" });
     // nats-server then ignores our acknowledgements up to there, and stops delivering when too many are missing.
     else if (isMoved(consumer)) this.#end({ reason: "consumer_moved", facts: { acknowledged: consumer.acknowledged } });
-    else onLooked(consumer.isPaused ? paused() : uncaptured(state));
+    else onLooked(consumer.isPaused ? paused() : (uncaptured(state) ?? this.#unacknowledged(consumer)));
+  }
+
+  /** Null if what was acknowledged before the last look has arrived. Nothing else would tell: an acknowledgement has no answer. */
+  #unacknowledged({ acknowledged }: ConsumerState): PartnerdError | null {
+    if (acknowledged >= this.#acknowledged) return null;
+    const { maxUnacknowledged } = REQUIRED_CONSUMER;
+    const counts = `${this.#acknowledged} is acknowledged, but the consumer knows only of ${acknowledged}`;
+    return new PartnerdError("acknowledgements_lost", `acknowledgements do not reach the broker: message ${counts}`, {
+      nextStep: `let them pass ($JS.ACK.>), for example by exporting it with $JS.API.> to this account; after ${maxUnacknowledged} messages the consumer delivers no more`,
+    });
   }
 
   #end(end: ReadingEnd): void {
@@ -76,8 +97,23 @@ export class GuaranteeWatch implements Disposable {
   }
 }
 
-/** Null if the stream captures all of our subjects. */
-export function uncaptured({ stream, uncaptured: subjects }: BrokerStreamState): PartnerdError | null {
+/** Changes with what the stream loses. */
+function losses({ uncaptured: subjects, refusal = "" }: BrokerStreamState): string {
+  return [...subjects, refusal].join();
+}
+
+/** Null if the stream captures all of our subjects and stores what is published there. */
+export function uncaptured({ stream, uncaptured: subjects, refusal }: BrokerStreamState): PartnerdError | null {
+  if (refusal !== undefined) {
+    return new PartnerdError(
+      "stream_refuses",
+      `stream ${stream} stores nothing new: it is ${refusal}; what is published is lost`,
+      {
+        nextStep:
+          "run `oc-partnerd setup`, which lets a full stream drop its oldest messages, or says why it cannot; or raise the stream's limits",
+      },
+    );
+  }
   if (subjects.length === 0) return null;
   return new PartnerdError(
     "subject_uncaptured",

@@ -151,7 +151,7 @@ export class BrokerStreamReader {
     const { found, cursor, hadUpTo, start, consumerSequence } = placed;
     const ended = Promise.withResolvers<ReadingEnd>();
     this.#impairment = uncaptured(found);
-    using _reading = new StreamReading({
+    using reading = new StreamReading({
       link,
       cursor,
       hadUpTo,
@@ -167,7 +167,7 @@ export class BrokerStreamReader {
       onLogged: (sequence, pending) => this.#hasReread(pending === 0 ? Number.POSITIVE_INFINITY : sequence),
       onEnded: ended.resolve,
     });
-    using _watch = this.#watch(link, found, ended.resolve);
+    using _watch = this.#watch(link, found, reading, ended.resolve);
     this.#interrupt = ended.resolve;
     let end: ReadingEnd = STOPPED;
     try {
@@ -233,13 +233,14 @@ export class BrokerStreamReader {
     if (contest !== null) throw contest;
   }
 
-  #watch(link: BrokerLink, found: BrokerStreamState, onEnded: (end: ReadingEnd) => void): GuaranteeWatch {
+  #watch(link: BrokerLink, found: BrokerStreamState, reading: StreamReading, onEnded: (end: ReadingEnd) => void): GuaranteeWatch {
     const { clock, owner, logger, stream } = this.#deps;
     return new GuaranteeWatch({
       link,
       clock,
       found,
       owner,
+      acknowledged: () => reading.acknowledged,
       onLooked: (problem) => {
         if (problem !== null && problem.code !== this.#impairment?.code)
           logger.error(
@@ -256,7 +257,8 @@ export class BrokerStreamReader {
   #ended(end: ReadingEnd): void {
     if (this.#pending !== null && this.#pending > 0) this.#window.failed();
     this.#resync.interrupted();
-    if (this.#reading) this.#loop.ended(this.#deps.clock.monotonicMs(), end);
+    // A failure before it began to read is a problem of its own.
+    if (this.#reading || !(end instanceof PartnerdError)) this.#loop.ended(this.#deps.clock.monotonicMs(), end);
     this.#reading = false;
     this.#pending = null;
     this.#impairment = null;

@@ -29,10 +29,11 @@ export class RestartLoop {
     this.#beganMs = nowMs;
   }
 
+  /** A reading that ends before it has begun is brief, and makes no later end a restart. */
   ended(nowMs: number, end: ReadingEnd): void {
     if (this.#lasts(nowMs)) this.#briefInRow = 0;
+    if (this.#beganMs !== null) this.#graceEndsMs = nowMs + LASTING_MS;
     this.#beganMs = null;
-    this.#graceEndsMs = nowMs + LASTING_MS;
     if (isOrdered(end)) return;
     this.#briefInRow += 1;
     this.#last = loopOf(end);
@@ -60,6 +61,7 @@ function isOrdered(end: ReadingEnd): boolean {
 
 function loopOf(end: ReadingEnd): Loop {
   if (end instanceof PartnerdError) return { reason: end.code, nextStep: end.nextStep };
-  const { reason } = end;
+  const { reason, facts } = end;
+  if (reason === "pull_refused") return { reason: `pull_refused (${facts?.["description"]})`, nextStep: null };
   return { reason, nextStep: reason === "consumer_deleted" ? "give each daemon its own nats.consumer" : null };
 }

@@ -54,7 +54,8 @@ export class StreamReading implements Disposable {
   /** The newest sequence logged or buffered; lower ones are being reread. */
   #sequence: number;
   /** The newest logged message that is not acknowledged yet. */
-  #taken: BrokerMessage | undefined;
+  #taken: { readonly message: BrokerMessage; readonly sequence: number } | undefined;
+  #acknowledged = 0;
   /** In order; the first one is unproven. */
   readonly #held: Delivery[] = [];
   #heldBytes = 0;
@@ -73,6 +74,11 @@ export class StreamReading implements Disposable {
       onEnded: (end) => this.#end(end),
     });
     this.#pullMore();
+  }
+
+  /** The newest sequence of which an acknowledgement has been sent; 0 if none has. */
+  get acknowledged(): number {
+    return this.#acknowledged;
   }
 
   [Symbol.dispose](): void {
@@ -170,7 +176,7 @@ export class StreamReading implements Disposable {
   #isTaken(message: BrokerMessage, { streamSequence, pending }: DeliveryPosition): void {
     this.#init.onLogged(streamSequence, pending);
     if (this.#taken === undefined) queueMicrotask(() => this.#acknowledge());
-    this.#taken = message;
+    this.#taken = { message, sequence: streamSequence };
   }
 
   #acknowledge(): void {
@@ -179,7 +185,8 @@ export class StreamReading implements Disposable {
     const { link } = this.#init;
     // Too late for this consumer: its successor delivers these messages again, and the log drops them.
     if (this.#ended || link.isClosed() || newest === undefined) return;
-    link.acknowledge(newest);
+    link.acknowledge(newest.message);
+    this.#acknowledged = Math.max(this.#acknowledged, newest.sequence);
     this.#pullMore();
   }
 

@@ -50,6 +50,8 @@ export function consumerDifferences(found: Partial<ConsumerConfig>): readonly Di
     check("backoff", (found.backoff ?? []).length === 0, found.backoff?.join(", "), "none: it overrides ack_wait"),
     check("max_ack_pending", pending < 0 || pending >= MAX_ACK_PENDING, pending, MAX_ACK_PENDING),
     check("max_deliver", (found.max_deliver ?? -1) <= 0, found.max_deliver, "no limit: what was not logged is redelivered"),
+    check("max_batch", (found.max_batch ?? 0) <= 0, found.max_batch, "no limit: larger requests are refused"),
+    check("max_expires", (found.max_expires ?? 0) <= 0, found.max_expires, "no limit: longer requests are refused"),
     check("headers_only", found.headers_only !== true, found.headers_only, false),
     check("replay_policy", found.replay_policy === ReplayPolicy.Instant, found.replay_policy, ReplayPolicy.Instant),
   ];

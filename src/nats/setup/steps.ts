@@ -28,10 +28,19 @@ export function subjectSteps(found: StreamConfig, subjects: readonly string[]): 
   return [{ difference, config: { subjects: all }, otherwise: `${missing.join(", ")} is not captured` }];
 }
 
-/** Those of `subjects` that a stream does not capture, sorted. A mirror is configured without subjects, so none is known. */
+/**
+ * Those of `subjects` that a stream does not capture under their name, sorted. A mirror is configured without subjects, so none is
+ * known.
+ */
 export function uncapturedBy(found: Partial<StreamConfig>, subjects: readonly string[]): readonly string[] {
   if (found.mirror !== undefined || (found.sources ?? []).length > 0) return [];
-  return missingFrom(found.subjects ?? [], subjects).toSorted();
+  const missing = missingFrom(found.subjects ?? [], subjects);
+  return [...new Set([...missing, ...transformedBy(found, subjects)])].toSorted();
+}
+
+/** Those of `subjects` that a stream stores under another subject. */
+function transformedBy({ subject_transform: transform }: Partial<StreamConfig>, subjects: readonly string[]): string[] {
+  return subjects.filter((subject) => transform && matches(transform.src || ">", subject));
 }
 
 function missingFrom(patterns: readonly string[], subjects: readonly string[]): string[] {
@@ -76,7 +85,7 @@ export function obstaclesOf(found: StreamConfig, subjects: readonly string[]): r
     nextStep,
   });
   const transform = found.subject_transform;
-  const transformed = subjects.filter((subject) => transform && matches(transform.src || ">", subject));
+  const transformed = transformedBy(found, subjects);
   const obstacles = [
     found.storage !== StorageType.File && isNot("storage", found.storage, StorageType.File, newStream),
     found.retention !== RetentionPolicy.Limits && isNot("retention", found.retention, RetentionPolicy.Limits, newStream),

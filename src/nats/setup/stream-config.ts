@@ -8,6 +8,7 @@ export interface RetentionLimits {
   readonly maxAgeMs: number | null;
   readonly maxMessages: number | null;
   readonly maxMessagesPerSubject: number | null;
+  readonly maxMessageBytes: number | null;
   readonly replicas: number;
 }
 
@@ -18,18 +19,36 @@ export function limitsOf(config: Partial<StreamConfig>): RetentionLimits {
     maxAgeMs: limit(millis(config.max_age ?? 0)),
     maxMessages: limit(config.max_msgs),
     maxMessagesPerSubject: limit(config.max_msgs_per_subject),
+    maxMessageBytes: limit(config.max_msg_size),
     replicas: config.num_replicas ?? 1,
   };
 }
 
-export function limitsText({ maxBytes, maxAgeMs, maxMessages, maxMessagesPerSubject, replicas }: RetentionLimits): string {
+export function limitsText(limits: RetentionLimits): string {
+  const { maxBytes, maxAgeMs, maxMessages, maxMessagesPerSubject, maxMessageBytes, replicas } = limits;
   return [
     sizeText(maxBytes),
     ageText(maxAgeMs),
     ...(maxMessages === null ? [] : [`at most ${counted(maxMessages, "message")}`]),
     ...(maxMessagesPerSubject === null ? [] : [`at most ${counted(maxMessagesPerSubject, "message")} of a subject`]),
+    ...(maxMessageBytes === null ? [] : [`messages of at most ${exactBytesText(maxMessageBytes)}`]),
     counted(replicas, "replica"),
   ].join(", ");
+}
+
+/**
+ * Why a stream with this configuration and contents refuses every message, as what it is; undefined if it does not. With `no_ack`, a
+ * refusal tells no one. There must be room for a message of average size.
+ */
+export function streamRefusal(
+  config: Partial<StreamConfig>,
+  { messages, bytes }: { readonly messages: number; readonly bytes: number },
+): string | undefined {
+  if (config.sealed === true) return "sealed";
+  if (config.discard !== DiscardPolicy.New) return undefined;
+  const { maxBytes, maxMessages } = limitsOf(config);
+  const isFull = messages > 0 && (messages >= (maxMessages ?? Infinity) || bytes + bytes / messages >= (maxBytes ?? Infinity));
+  return isFull ? "full, and discards new messages instead of old ones" : undefined;
 }
 
 /** `1 GiB`, `1500 bytes`, `any size`. */

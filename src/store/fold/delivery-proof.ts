@@ -84,6 +84,6 @@ export function proven({ delivery, cursor, missing, rollbacks, spans }: Delivery
     countedOrNo(gaps - reuses, "gap"),
     countedOrNo(reuses, "reuse"),
     ...(rollbacks.length === 0 ? [] : [counted(rollbacks.length, "rollback")]),
-    ...(uncaptured === 0 ? [] : [`${counted(uncaptured, "period")} in which the stream did not capture all subjects`]),
+    ...(uncaptured === 0 ? [] : [`${counted(uncaptured, "period")} in which the stream did not store all events`]),
   ].join(", ");
 }

@@ -113,7 +113,7 @@ it.each<[LoggedEvent, object]>([
     { type: "DeliveryChanged", reason: "not_captured", ...STREAM, message: "no REMOVE_RESOURCE" },
     {
       level: "error",
-      message: "broker stream does not capture all subjects",
+      message: "broker stream does not store all events",
       fields: { stream: "OC", why: "no REMOVE_RESOURCE", nextStep: "run `oc-partnerd setup`" },
     },
   ],

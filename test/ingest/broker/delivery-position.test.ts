@@ -20,6 +20,14 @@ describe("the position of a message", () => {
     "$JS.ACK.S.c.2.x.9.1.4",
     "$JS.ACK.S.c.2.17.9.now.4",
     "$JS.API.S.c.2.17.9.1.4",
+    "$JS.ACK.S.c.2.-17.9.1.4",
+    "$JS.ACK.S.c.2.0.9.1.4",
+    "$JS.ACK.S.c.2.17.0.1.4",
+    "$JS.ACK.S.c.2.9007199254740992.9.1.4",
+    "$JS.ACK.S.c.2.1e3.9.1.4",
+    "$JS.ACK.S.c.2.17.9.1.x",
+    "$JS.ACK.S.c.2.17.9.1.-4",
+    `$JS.ACK.S.c.2.17.9.${"9".repeat(4_000)}.4`,
   ])("is absent from %s", (subject) => {
     expect(deliveryPositionOf(subject)).toBeUndefined();
   });

@@ -214,6 +214,11 @@ describe("a stream that does not capture all subjects", () => {
     expect(align(uncaptured, cursorAt(9), SAME, "not_captured").events).toEqual([]);
     expect(said(align(state(1, 12), cursorAt(9), SAME, "not_captured"))).toEqual([["at_least_once", 10]]);
   });
+
+  test("nor does one that refuses all messages, which says why", () => {
+    const [begun] = align({ ...state(1, 12), refusal: "sealed" }, cursorAt(9), SAME, "at_least_once").events;
+    expect(begun).toMatchObject({ reason: "not_captured", message: "it is sealed" });
+  });
 });
 
 test("a gap between two messages names what is missing, and what the log had", () => {

@@ -27,21 +27,28 @@ const PLACED: ConsumerState = {
 const REPORTED_WITHIN_MS = 10_000;
 
 /** Reports after a stream has been read for a while, and its state or its consumer is then this. */
-async function told(change: { state?: Partial<BrokerStreamState>; consumer?: Partial<ConsumerState> | null }) {
+async function told(change: {
+  state?: Partial<BrokerStreamState>;
+  consumer?: Partial<ConsumerState> | null;
+  acknowledged?: number;
+}) {
   const clock = new VirtualClock();
   const reports: unknown[] = [];
+  let acknowledged = 5;
   let [state, consumer]: [BrokerStreamState, ConsumerState | undefined] = [FOUND, PLACED];
   using _watch = new GuaranteeWatch({
     link: { state: async () => state, consumer: async () => consumer },
     clock,
     found: FOUND,
     owner: OWNER,
+    acknowledged: () => acknowledged,
     onLooked: (problem) => void (problem !== null && reports.push(problem.code)),
     onLimits: (before, after) => reports.push([before, after]),
     onEnded: (end) => reports.push("reason" in end ? end.reason : end.code),
   });
   await clock.advance(60_000);
   expect(reports, "nothing has changed yet").toEqual([]);
+  acknowledged = change.acknowledged ?? acknowledged;
   state = { ...FOUND, ...change.state };
   consumer = change.consumer === null ? undefined : { ...PLACED, ...change.consumer };
   await clock.advance(REPORTED_WITHIN_MS);
@@ -51,11 +58,18 @@ async function told(change: { state?: Partial<BrokerStreamState>; consumer?: Par
 test.each<[string, Parameters<typeof told>[0], unknown]>([
   ["the stream was recreated", { state: { created: "2026-02-02T00:00:00Z" } }, "stream_recreated"],
   ["it captures other subjects", { state: { uncaptured: ["a.b"] } }, "capture_changed"],
+  ["it was sealed", { state: { refusal: "sealed" } }, "capture_changed"],
   ["its limits changed", { state: { limits: "1 MiB" } }, ["1 GiB", "1 MiB"]],
   ["the consumer was deleted", { consumer: null }, "consumer_missing"],
   ["another daemon took it", { consumer: { owner: { peerId: "us", run: "2" } } }, "consumer_taken"],
   ["another daemon acknowledged what it has not delivered", { consumer: { acknowledged: 6 } }, "consumer_moved"],
   ["its settings changed", { consumer: { isAsRequired: false } }, "consumer_changed"],
+  ["acknowledgements are lost on the way", { acknowledged: 6 }, "acknowledgements_lost"],
+  [
+    "none is lost",
+    { acknowledged: 6, consumer: { acknowledged: 6, delivered: { consumerSequence: 1, streamSequence: 6 } } },
+    undefined,
+  ],
   ["it was paused", { consumer: { isPaused: true } }, "consumer_paused"],
 ])("within ten seconds it is reported that %s", async (_, change, report) => {
   expect(await told(change)).toEqual(report);
@@ -73,6 +87,7 @@ test("a broker that does not answer is asked again, and nothing is asked after t
     clock,
     found: FOUND,
     owner: OWNER,
+    acknowledged: () => 0,
     onLooked: () => {},
     onLimits: () => {},
     onEnded: () => expect.unreachable(),
@@ -92,6 +107,7 @@ test("a stream that no longer is the one it was is reported once, and not looked
     clock,
     found: FOUND,
     owner: OWNER,
+    acknowledged: () => 0,
     onLooked: () => {},
     onLimits: () => {},
     onEnded: (end) => ends.push(end),

@@ -100,6 +100,19 @@ test("it reads as soon as the server has answered, which takes no time of its ow
   expect(reader.reading).toBe(true);
 });
 
+test("one that is refused each request before the server has answered a ping is in a loop", async () => {
+  await read({ ping: () => new Promise(() => {}) });
+  for (let times = 0; times < 3; times++) {
+    broker.status(1, { kind: "refused", code: 409, description: "Exceeded MaxRequestBatch of 100" });
+    await clock.advance(250);
+  }
+  expect([reader.reading, reader.restarting, reader.loop?.reason]).toEqual([
+    false,
+    false,
+    "pull_refused (Exceeded MaxRequestBatch of 100)",
+  ]);
+});
+
 test("how far it is behind counts what is buffered, and is unknown while it does not read", async () => {
   expect(reader.behind).toBeNull();
   await read({ state: async () => ({ ...HELD, lastSequence: 10 }) });

@@ -89,6 +89,16 @@ test("three brief readings in a row are a loop, until one lasts five seconds", (
   expect(after(1, 1, 5_000, 1, 1).loop.current(20_000)).not.toBeNull();
 });
 
+test("readings that end before they have begun are a loop too, but no restart", () => {
+  const loop = new RestartLoop();
+  const refused = { reason: "pull_refused", facts: { code: 409, description: "Exceeded MaxRequestBatch of 100" } } as const;
+  for (const endMs of [0, 250, 500]) {
+    expect([loop.current(endMs), loop.isRestarting(endMs)]).toEqual([null, false]);
+    loop.ended(endMs, refused);
+  }
+  expect(loop.current(500)).toEqual({ reason: "pull_refused (Exceeded MaxRequestBatch of 100)", nextStep: null });
+});
+
 test("reading restarts for less than five seconds after its end, not at all on a new connection", () => {
   const { loop, endMs } = after(1);
   expect([loop.isRestarting(endMs), loop.isRestarting(endMs + 4_999), loop.isRestarting(endMs + 5_000)]).toEqual([

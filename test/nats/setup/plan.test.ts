@@ -58,6 +58,8 @@ describe("a consumer", () => {
     { backoff: [nanos(1_000)] },
     { max_ack_pending: 1 },
     { max_deliver: 5 },
+    { max_batch: 100 },
+    { max_expires: nanos(5_000) },
     { headers_only: true },
     { replay_policy: ReplayPolicy.Original },
   ];

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { matches } from "../../../src/nats/setup/steps.ts";
+import { matches, uncapturedBy } from "../../../src/nats/setup/steps.ts";
 
 it.each([
   ["CREATE_RESOURCE", "CREATE_RESOURCE", true],
@@ -18,4 +18,12 @@ it.each([
   ["CREATE_*", "CREATE_RESOURCE", false],
 ])("%s matches %s: %s", (pattern, subject, expected) => {
   expect(matches(pattern, subject)).toBe(expected);
+});
+
+it("a subject that the stream stores under another one is not captured", () => {
+  const subjects = ["CREATE_RESOURCE", "REMOVE_RESOURCE"];
+  expect(uncapturedBy({ subjects }, subjects)).toEqual([]);
+  const transform = { src: "REMOVE_RESOURCE", dest: "oc.removed" };
+  expect(uncapturedBy({ subjects, subject_transform: transform }, subjects)).toEqual(["REMOVE_RESOURCE"]);
+  expect(uncapturedBy({ subjects: [], subject_transform: { ...transform, src: "" } }, subjects)).toEqual(subjects);
 });

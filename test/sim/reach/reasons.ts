@@ -81,8 +81,9 @@ export const REASONS: readonly Reason[] = [
     'const had = gap("rolled_back", stream, lastSequence + 1, lastLogged);': ROLLED_BACK_GAP,
     "return lastLogged === nextSequence - 1 ? [had] : [had, gapBetween(stream, lastLogged, nextSequence)];": ROLLED_BACK_GAP,
     "const changed = before === guaranteeOf(stream) ? [] : [followed(stream, reached.sequence + 1)];": CAPTURE,
-    "const message = found.uncaptured.length === 0 ? null : ": CAPTURE,
-    'return uncaptured.length === 0 ? "at_least_once" : "not_captured";': CAPTURE,
+    'return whyNotCaptured(found) === null ? "at_least_once" : "not_captured";': CAPTURE,
+    "return uncaptured.length === 0 ? null : `${uncaptured.join(": CAPTURE,
+    "if (refusal !== undefined) return `it is ": CAPTURE,
   }),
   ...inFile("src/ingest/stream/contest.ts", {
     "return this.isTaken(found) && (found?.waitingRequests ?? 0) > 0 && nowMs - this.#takenMs < YIELD_MS;": CLONE,
