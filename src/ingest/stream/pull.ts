@@ -30,6 +30,10 @@ export class Pull implements Disposable {
   readonly #channel: PullChannel;
   #request = 0;
   #outstanding = 0;
+  #requestedAtMs = 0;
+  /** Whether the request has brought a message. */
+  #hasDelivered = false;
+  #isOverAtNextLook = false;
   #heardAtMs: number;
   #watch: Disposable | undefined;
   #ended = false;
@@ -56,7 +60,9 @@ export class Pull implements Disposable {
     if (this.#ended || link.isClosed()) return;
     this.#request += 1;
     this.#outstanding = messages;
-    this.#heardAtMs = clock.monotonicMs();
+    this.#hasDelivered = false;
+    this.#requestedAtMs = clock.monotonicMs();
+    this.#heardAtMs = this.#requestedAtMs;
     this.#channel.request({ number: this.#request, messages, expiresMs: EXPIRES_MS, heartbeatMs: HEARTBEAT_MS });
   }
 
@@ -70,21 +76,30 @@ export class Pull implements Disposable {
     if (this.#ended) return;
     this.#heardAtMs = this.#options.clock.monotonicMs();
     this.#outstanding -= 1;
+    this.#hasDelivered = true;
     this.#options.onMessage(message);
-    if (this.#outstanding === 0 && !this.#ended) this.#options.onRequestOver();
+    if (this.#outstanding === 0 && !this.#ended) this.#over();
+  }
+
+  #over(): void {
+    this.#outstanding = 0;
+    this.#isOverAtNextLook = false;
+    this.#options.onRequestOver();
   }
 
   #told(request: number, status: PullStatus): void {
     if (this.#ended) return;
-    this.#heardAtMs = this.#options.clock.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#heardAtMs = nowMs;
     // The status of an earlier request says nothing about this one.
     if (request !== this.#request) return;
     switch (status.kind) {
       case "alive":
         return;
       case "over":
-        this.#outstanding = 0;
-        this.#options.onRequestOver();
+        // A broker that ends each request at once must not make us ask without a pause.
+        if (nowMs - this.#requestedAtMs < LOOK_MS && !this.#hasDelivered) this.#isOverAtNextLook = true;
+        else this.#over();
         return;
       case "consumer_deleted":
         this.#end({ reason: "consumer_deleted" });
@@ -103,6 +118,7 @@ export class Pull implements Disposable {
     this.#watch = clock.schedule(LOOK_MS, () => {
       if (this.isPulling && clock.monotonicMs() - this.#heardAtMs > SILENT_MS)
         this.#end(new PartnerdError("nats_unavailable", "NATS sent neither messages nor heartbeats"));
+      if (this.#isOverAtNextLook && !this.#ended) this.#over();
       if (!this.#ended) this.#look();
     });
   }

@@ -52,12 +52,26 @@ test("a request is over with its last message, or when the broker says so; reque
   expect(pull.isPulling, "an earlier request").toBe(true);
   broker.status(2, { kind: "alive" });
   expect(pull.isPulling).toBe(true);
+  clock.advanceSync(1_000);
   broker.status(2, { kind: "over" });
   expect([pull.isPulling, told.slice(3)]).toEqual([false, ["over"]]);
   expect(requests.map(({ number, messages }) => [number, messages])).toEqual([
     [1, 2],
     [2, 2],
   ]);
+});
+
+test("a request that is over at once and brought nothing is repeated after a pause", () => {
+  const pull = start();
+  clock.advanceSync(400);
+  pull.request(2);
+  broker.status(1, { kind: "over" });
+  clock.advanceSync(99);
+  expect([pull.isPulling, told]).toEqual([true, []]);
+  clock.advanceSync(1);
+  expect([pull.isPulling, told]).toEqual([false, ["over"]]);
+  clock.advanceSync(500);
+  expect(told).toEqual(["over"]);
 });
 
 test("a request is not over if its last message ends the reading", () => {
