@@ -13,6 +13,7 @@ const SETUP =
   "A world has one way of delivery from its start. test/store/delivery.test.ts and test/integration/event-source.test.ts change from core NATS to a stream.";
 const LOST_ROWS = "Only a log that has lost rows in its middle lacks a message below its cursor. test/store/delivery.test.ts.";
 const CAPTURE = "The simulated stream captures all subjects. test/ingest/stream/align.test.ts.";
+const HASTY = "The simulated broker keeps each request until it expires. test/ingest/stream/pull.test.ts.";
 const SETTINGS = "A world does not edit the settings of the stream; integration tests do.";
 const CLONE = "The simulated clone has our PeerID, takes the consumer, and reads nothing. test/ingest/stream/contest.test.ts.";
 const GAP_ASKED =
@@ -60,6 +61,7 @@ export const REASONS: readonly Reason[] = [
   ...inFile("src/ingest/ingest.ts", {
     "if (before === undefined && ignored.size >= MAX_NAMED_DATATYPES) return reason;":
       "A world has one integer datatype, not 64.",
+    'ignored.push("other_subject");': "The simulated stream holds only our subjects. test/ingest/ingest.test.ts.",
     "{ seq, ...(causeSeq !== null && { causeSeq }), subject, app: source, reason: event.reason, error: event.message },":
       LOST_ROWS,
     "get failing(): PartnerdError | null {": STATUS,
@@ -82,7 +84,6 @@ export const REASONS: readonly Reason[] = [
     "return lastLogged === nextSequence - 1 ? [had] : [had, gapBetween(stream, lastLogged, nextSequence)];": ROLLED_BACK_GAP,
     "const changed = before === guaranteeOf(stream) ? [] : [followed(stream, reached.sequence + 1)];": CAPTURE,
     'return whyNotCaptured(found) === null ? "at_least_once" : "not_captured";': CAPTURE,
-    "return uncaptured.length === 0 ? null : `${uncaptured.join(": CAPTURE,
     "if (refusal !== undefined) return `it is ": CAPTURE,
   }),
   ...inFile("src/ingest/stream/contest.ts", {
@@ -101,6 +102,8 @@ export const REASONS: readonly Reason[] = [
     'case "no_responders":':
       "The simulated broker answers every request or is silent. test/ingest/stream/reader.test.ts has both answers.",
     "if (this.#ended) return;": LATE,
+    "if (nowMs - this.#requestedAtMs < LOOK_MS && !this.#hasDelivered) this.#isOverAtNextLook = true;": HASTY,
+    "if (this.#isOverAtNextLook && !this.#ended) this.#over();": HASTY,
   }),
   ...inFile("src/ingest/stream/reader.ts", {
     "if (!isInPlace && !isSameStream(await link.state(), found)) return":
@@ -125,6 +128,8 @@ export const REASONS: readonly Reason[] = [
   ...inFile("src/ingest/stream/restart-loop.ts", {
     "isRestarting(nowMs: number): boolean {": STATUS,
     "current(nowMs: number): Loop | null {": STATUS,
+    'if (reason === "pull_refused") return { reason: `pull_refused (${facts?.["description"]})`, nextStep: null };':
+      "The simulated broker refuses no request. test/ingest/stream/reader-trouble.test.ts.",
   }),
   ...inFile("src/ingest/stream/resync.ts", {
     "this.#progress = { sequence: 0, untilSequence: cursor?.sequence ?? 0 };":
