@@ -17,7 +17,7 @@ import { PullWindow } from "./pull-window.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
 import { type Loop, RestartLoop } from "./restart-loop.ts";
 import { type Rereading, Resync } from "./resync.ts";
-import { StaleAnswer } from "./stale-answer.ts";
+import { changeBetween, StaleAnswer } from "./stale-answer.ts";
 import { StreamReading } from "./stream-reading.ts";
 
 export interface BrokerStreamReaderDependencies {
@@ -191,8 +191,9 @@ export class BrokerStreamReader {
     const look = await this.#stale.look(link);
     const { found } = look;
     const known = await compareKnown(link, found, log);
-    if (known === "other" && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };
     const consumer = await link.consumer();
+    const change = known === "same" ? null : changeBetween(found, await link.state());
+    if (change !== null) return change;
     if (isOver()) return STOPPED;
     this.#meetOther(consumer);
     const isRewound = this.#stale.isRewound(look, log.cursor());

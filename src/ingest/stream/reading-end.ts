@@ -8,6 +8,8 @@ type RestartReason =
   | "stopped"
   /** The stream was recreated while the consumer was being placed. */
   | "stream_recreated"
+  /** While the stream was compared with the log, its leader changed, or it was rewound. */
+  | "inconsistent_answers"
   | "buffer_full"
   /** A delivery is missing, or came a second time. */
   | "delivery_out_of_order"

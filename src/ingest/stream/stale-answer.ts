@@ -1,8 +1,9 @@
 /** Whether to believe a broker whose stream ends before the log's cursor. */
 import { PartnerdError } from "../../base/errors.ts";
-import type { Cursor } from "../../store/model/cursor.ts";
+import { type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import type { BrokerLink, BrokerStreamState } from "../broker/broker-port.ts";
 import { isBehind } from "./align.ts";
+import type { Restart } from "./reading-end.ts";
 
 /** A new leader of a cluster answers from an older state until it has caught up, which takes a moment; a rewound stream stays so. */
 const BELIEVED_AFTER_MS = 5_000;
@@ -49,6 +50,16 @@ export class StaleAnswer {
     this.#run = { first, looks: looks + 1 };
     throw behind(look.found, cursor);
   }
+}
+
+/**
+ * Why the answers that came between these two states of a stream may not fit together; null if they do. A leader that has not caught
+ * up knows neither the messages nor the consumer that its predecessor told of.
+ */
+export function changeBetween(before: BrokerStreamState, after: BrokerStreamState): Restart | null {
+  if (!isSameStream(after, before)) return { reason: "stream_recreated" };
+  const isConsistent = after.leader === before.leader && after.lastSequence >= before.lastSequence;
+  return isConsistent ? null : { reason: "inconsistent_answers" };
 }
 
 function isByOneLeader(one: Look, other: Look): boolean {

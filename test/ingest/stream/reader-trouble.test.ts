@@ -214,6 +214,28 @@ describe("a stream that is recreated", () => {
   });
 });
 
+describe("a leader that takes over while messages are compared", () => {
+  const fromA: BrokerStreamState = { ...HELD, leader: "a" };
+  const unknown = { hashAt: async () => undefined, consumer: async () => undefined };
+
+  test("and has not caught up is asked again: the log does not say that nothing is left of them", async () => {
+    const states = [fromA, { ...fromA, leader: "b" }];
+    await read({ ...unknown, state: async () => states.shift() ?? fromA });
+    expect([restarts(), appended]).toEqual([["inconsistent_answers"], []]);
+  });
+
+  test("is noticed by a stream that has become shorter, too", async () => {
+    const states = [fromA, { ...fromA, lastSequence: fromA.lastSequence - 1 }];
+    await read({ ...unknown, state: async () => states.shift() ?? fromA });
+    expect([restarts(), appended]).toEqual([["inconsistent_answers"], []]);
+  });
+
+  test("if there was none, the log does say so", async () => {
+    await read(unknown);
+    expect([restarts(), appended]).toEqual([[], ["unproven"]]);
+  });
+});
+
 describe("the end of a reading", () => {
   test("by the connection stops at once, and leaves no listener behind", async () => {
     const closed = Promise.withResolvers<void>();

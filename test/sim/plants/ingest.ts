@@ -90,8 +90,15 @@ export const INGEST_PLANTS: readonly Plant[] = [
     name: "recreation-while-comparing-not-noticed",
     what: "A stream that is recreated while its messages are compared with the log is recorded as one that was rewound.",
     file: "src/ingest/stream/reader.ts",
-    find: 'known === "other" && !isSameStream(await link.state(), found)',
-    replace: "Number.isNaN(found.lastSequence)",
+    find: 'known === "same" ? null',
+    replace: 'known !== "unknown" ? null',
+  },
+  {
+    name: "leader-change-while-comparing-not-noticed",
+    what: "A leader that has not caught up is asked about messages that its predecessor told of, and the log says that nothing is left of them.",
+    file: "src/ingest/stream/reader.ts",
+    find: 'known === "same" ? null',
+    replace: 'known !== "other" ? null',
   },
   {
     name: "rollback-not-noticed",

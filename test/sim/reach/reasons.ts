@@ -14,6 +14,8 @@ const SETUP =
 const LOST_ROWS = "Only a log that has lost rows in its middle lacks a message below its cursor. test/store/delivery.test.ts.";
 const CAPTURE = "The simulated stream captures all subjects. test/ingest/stream/align.test.ts.";
 const HASTY = "The simulated broker keeps each request until it expires. test/ingest/stream/pull.test.ts.";
+const TAKEN_OVER =
+  "Rare: the stream must be recreated, or its leader change, between two requests. The fixtures of two planted bugs do that (`…-while-comparing-…`).";
 const SETTINGS = "A world does not edit the settings of the stream; integration tests do.";
 const CLONE = "The simulated clone has our PeerID, takes the consumer, and reads nothing. test/ingest/stream/contest.test.ts.";
 const GAP_ASKED =
@@ -108,8 +110,7 @@ export const REASONS: readonly Reason[] = [
   ...inFile("src/ingest/stream/reader.ts", {
     "if (!isInPlace && !isSameStream(await link.state(), found)) return":
       "Rare: the stream must be recreated while the consumer is placed. The fixture of `recreation-while-placing-not-noticed` does that.",
-    'if (known === "other" && !isSameStream(await link.state(), found)) return { reason: "stream_recreated" };':
-      "Rare: the stream must be recreated between two requests. The fixture of `recreation-while-comparing-not-noticed` does that.",
+    "if (change !== null) return change;": TAKEN_OVER,
     "const contest = this.#contest.yields(consumer, nowMs) ? this.#contest.current(nowMs) : null;": CLONE,
     "link.onDenied((denied) => this.#interrupt?.(denied));": DENIED,
     "if (isOver()) return STOPPED;": OVER,
@@ -135,6 +136,10 @@ export const REASONS: readonly Reason[] = [
     "this.#progress = { sequence: 0, untilSequence: cursor?.sequence ?? 0 };":
       "Worlds ask for a resync only once the log follows a stream.",
     "get progress(): Rereading | null {": STATUS,
+  }),
+  ...inFile("src/ingest/stream/stale-answer.ts", {
+    'if (!isSameStream(after, before)) return { reason: "stream_recreated" };': TAKEN_OVER,
+    'return isConsistent ? null : { reason: "inconsistent_answers" };': TAKEN_OVER,
   }),
   ...inFile("src/ingest/stream/stream-reading.ts", {
     'if (this.#heldBytes > MAX_HELD_BYTES) this.#end({ reason: "buffer_full" });': FULL_BUFFER,
