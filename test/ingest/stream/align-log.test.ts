@@ -127,11 +127,14 @@ test("a gap of a stream says nothing about messages with its sequences that the 
   receive(1, 9);
   start(state(14, 30), acknowledgedBy("new", 9));
   start(state(1, 5), NO_CONSUMER);
-  receive(1, 13, "later");
+  receive(1, 9, "later");
+  start(state(1, 30), acknowledgedBy("later", 13));
+  receive(10, 13, "later");
   start(state(20, 30), acknowledgedBy("new", 9));
   expect(said()).toEqual([
     ["purged", 10, 13],
     ["reused", 14, null],
+    ["acknowledged", 10, 13],
     ["unproven", 10, 13],
     ["purged", 14, 19],
   ]);
