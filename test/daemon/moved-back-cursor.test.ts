@@ -1,6 +1,6 @@
 /** Opens a log that a faulty version left: its cursor had moved back to a redelivered message, and reading never resumed. */
 import { hash } from "node:crypto";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { type Clock, systemClock, systemRandom } from "../../src/base/clock.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { openLog } from "../../src/daemon/open-log.ts";
@@ -39,13 +39,13 @@ function moveBack(): void {
   raw.database.prepare("update ingest_cursor set sequence = 1, message_hash = null, checksum = ?").run(checksum);
 }
 
-function open(owner: AsyncDisposableStack, clock: Clock = systemClock) {
+function open(owner: AsyncDisposableStack, clock: Clock = systemClock, signal = new AbortController().signal) {
   return openLog(loadConfig({ flags: { data: temporary.directory }, env: {}, file: undefined, serves: true }), {
     clock,
     random: systemRandom,
     logger,
     metrics: new Metrics(),
-    signal: new AbortController().signal,
+    signal,
     owner,
     onObserved: () => {},
     onLogged: () => {},
@@ -75,23 +75,51 @@ test("a start that is refused, because the key is not the log's, leaves the curs
   expect([contents(), moved()]).toEqual([before, []]);
 });
 
-test("the cursor is corrected once another process releases the lock", async () => {
-  moveBack();
-  const clock = new VirtualClock();
-  using raw = rawConnection(temporary.path);
-  raw.database.exec("begin immediate");
-  const refused = Promise.withResolvers<void>();
-  const schedule = clock.schedule.bind(clock);
-  clock.schedule = (delayMs, run) => {
-    refused.resolve();
-    return schedule(delayMs, run);
-  };
-  await using owner = new AsyncDisposableStack();
-  const opening = open(owner, clock);
-  await Promise.race([refused.promise, opening]);
-  await clock.advance(1_000);
-  raw.database.exec("rollback");
-  await clock.advance(50);
-  const { store } = await opening;
-  expect([store.cursor()?.sequence, moved().length]).toEqual([3, 1]);
+describe("a cursor that cannot be corrected because another process holds the lock", () => {
+  let clock: VirtualClock;
+  let ending: AbortController;
+  let owner: AsyncDisposableStack;
+  let lock: ReturnType<typeof rawConnection>;
+  let opening: ReturnType<typeof open>;
+  let isOver: boolean;
+
+  beforeEach(async () => {
+    moveBack();
+    [clock, ending, owner, isOver] = [new VirtualClock(), new AbortController(), new AsyncDisposableStack(), false];
+    lock = rawConnection(temporary.path);
+    lock.database.exec("begin immediate");
+    const refused = Promise.withResolvers<void>();
+    const schedule = clock.schedule.bind(clock);
+    clock.schedule = (delayMs, run) => {
+      refused.resolve();
+      return schedule(delayMs, run);
+    };
+    opening = open(owner, clock, ending.signal);
+    const over = () => {
+      isOver = true;
+    };
+    opening.then(over, over);
+    await Promise.race([refused.promise, opening]);
+    await clock.advance(1_000);
+    return async () => {
+      lock[Symbol.dispose]();
+      await owner.disposeAsync();
+    };
+  });
+
+  test("is waited for, and corrected once the lock is released", async () => {
+    expect([isOver, moved()]).toEqual([false, []]);
+    lock.database.exec("rollback");
+    await clock.advance(50);
+    const { store } = await opening;
+    expect([store.cursor()?.sequence, moved().length]).toEqual([3, 1]);
+  });
+
+  test("is not waited for when the daemon stops", async () => {
+    ending.abort(new Error("SIGTERM"));
+    await clock.advance(0);
+    expect(isOver).toBe(true);
+    await expect(opening).rejects.toThrow("SIGTERM");
+    expect(moved()).toEqual([]);
+  });
 });

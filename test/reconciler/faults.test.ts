@@ -4,11 +4,10 @@ import type { DesiredPeer } from "../../src/events/types.ts";
 import { DEFAULT_RECONCILER_OPTIONS } from "../../src/reconciler/options.ts";
 import type { FaultOutcome } from "../../src/reconciler/outcome.ts";
 import type { ActualPeer, PartnerStreams } from "../../src/reconciler/ports.ts";
-import { Reconciler } from "../../src/reconciler/reconciler.ts";
-import { seededRandom } from "../../src/sim/time/random.ts";
 import { VirtualClock } from "../../src/sim/time/virtual-clock.ts";
 import { ATTEMPT, RUN } from "../support/attempts.ts";
-import { desiredPeer, NOTHING_OPEN, PEER_A, PEER_B } from "../support/peers.ts";
+import { desiredPeer, NOTHING_OPEN, PEER_B } from "../support/peers.ts";
+import { reconcilerOn } from "./support/reconciler-on.ts";
 
 const BUG = new TypeError("a bug");
 
@@ -16,35 +15,12 @@ let clock: VirtualClock;
 let faults: FaultOutcome[];
 let peer: DesiredPeer;
 
-function reconcilerOf(streams: Partial<PartnerStreams>, desired: readonly DesiredPeer[]): Reconciler {
-  return new Reconciler(
-    {
-      clock,
-      random: seededRandom(1),
-      desired: { get: (peerId) => (desired.some((one) => one.peerId === peerId) ? peer : undefined), list: () => desired },
-      streams: {
-        actual: () => NOTHING_OPEN,
-        peers: () => [],
-        open: () => Promise.resolve(),
-        renew: () => Promise.resolve(),
-        close: () => {},
-        ...streams,
-      },
-      observer: {
-        observed: () => {},
-        acted: () => {},
-        settled: () => {},
-        faulted: (_, fault) => faults.push(fault),
-        resyncFound: () => {},
-      },
-    },
-    { ...DEFAULT_RECONCILER_OPTIONS, run: RUN, self: PEER_A, admissionRule: "unless-revoked", protocol: "test" },
-  );
-}
+const reconcilerOf = (streams: Partial<PartnerStreams>, desired: () => readonly DesiredPeer[]) =>
+  reconcilerOn(clock, { desired, streams, observer: { faulted: (_, fault) => faults.push(fault) } });
 
 /** Wakes the peer of a reconciler with these streams. */
 function wake(streams: Partial<PartnerStreams>): void {
-  reconcilerOf(streams, [peer]).wake(PEER_B);
+  reconcilerOf(streams, () => [peer]).wake(PEER_B);
 }
 
 beforeEach(() => {
@@ -90,7 +66,10 @@ describe("a fault", () => {
     const close = () => {
       throw BUG;
     };
-    const reconciler = reconcilerOf({ actual: () => actual, peers: () => (actual.inbound === null ? [] : [PEER_B]), close }, []);
+    const reconciler = reconcilerOf(
+      { actual: () => actual, peers: () => (actual.inbound === null ? [] : [PEER_B]), close },
+      () => [],
+    );
     reconciler.start();
     await clock.advance(10);
     expect(reconciler.progress(PEER_B)).toMatchObject({ attempts: 1, lastFailure: { message: "a bug" } });

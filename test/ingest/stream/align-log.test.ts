@@ -35,14 +35,12 @@ beforeEach(() => {
 });
 afterEach(() => temporary[Symbol.dispose]());
 
-function receive(first: number, last: number): void {
+function receive(first: number, last: number, contents = "hash"): void {
   for (let sequence = first; sequence <= last; sequence++) {
-    const key = dedupeKeyOf(identity, sequence, `hash-${sequence}`);
-    temporary.store.appendReceived([received(desired(), { dedupeKey: key, streamSequence: sequence })], {
-      ...identity,
-      sequence,
-      messageHash: `hash-${sequence}`,
-    });
+    const messageHash = `${contents}-${sequence}`;
+    const key = dedupeKeyOf(identity, sequence, messageHash);
+    const position = { ...identity, sequence, messageHash };
+    temporary.store.appendReceived([received(desired(), { dedupeKey: key, streamSequence: sequence })], position);
   }
 }
 
@@ -94,6 +92,61 @@ test("a second rollback is recorded, even if it is like the first", () => {
     ["acknowledged", 10, 20],
     ["acknowledged", 16, 20],
   ]);
+});
+
+test("a second rollback is recorded, also if reading and a gap have led up to the same messages", () => {
+  receive(1, 9);
+  start(state(1, 30), acknowledgedBy("later", 20));
+  receive(10, 15);
+  start(state(19, 30), acknowledgedBy("new", 15));
+  start(state(19, 30), acknowledgedBy("later still", 20));
+  expect(said()).toEqual([
+    ["acknowledged", 10, 20],
+    ["rolled_back", 16, 18],
+    ["acknowledged", 19, 20],
+  ]);
+});
+
+test("a rollback after a gap is recorded, and one after the first message of a rewound stream", () => {
+  start(state(14, 30), NO_CONSUMER);
+  start(state(14, 30), acknowledgedBy("later", 20));
+  expect(said()).toEqual([
+    ["purged", 1, 13],
+    ["acknowledged", 14, 20],
+  ]);
+  start(state(1, 9), NO_CONSUMER);
+  receive(1, 1);
+  start(state(1, 9), acknowledgedBy("latest", 5));
+  expect(said().slice(2)).toEqual([
+    ["reused", 14, null],
+    ["acknowledged", 2, 5],
+  ]);
+});
+
+test("a gap of a stream says nothing about messages with its sequences that the rewound stream stored since", () => {
+  receive(1, 9);
+  start(state(14, 30), acknowledgedBy("new", 9));
+  start(state(1, 5), NO_CONSUMER);
+  receive(1, 9, "later");
+  start(state(1, 30), acknowledgedBy("later", 13));
+  receive(10, 13, "later");
+  start(state(20, 30), acknowledgedBy("new", 9));
+  expect(said()).toEqual([
+    ["purged", 10, 13],
+    ["reused", 14, null],
+    ["acknowledged", 10, 13],
+    ["unproven", 10, 13],
+    ["purged", 14, 19],
+  ]);
+});
+
+test("nothing new is not written, so that a full disk does not matter", () => {
+  receive(1, 9);
+  const appendDelivery = () => {
+    throw new Error("disk full");
+  };
+  const { cursor } = alignLog(state(1, 30), "same", NO_CONSUMER, { log: { ...temporary.store, appendDelivery }, owner });
+  expect(cursor.sequence).toBe(9);
 });
 
 test("messages that the log had before its rollback are called that at the next start, too", () => {

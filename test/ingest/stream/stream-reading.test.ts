@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { BrokerMessage, PullListener, PullRequest } from "../../../src/ingest/broker/broker-port.ts";
 import type { ReceivedMessage } from "../../../src/ingest/ingest-buffer.ts";
 import type { ReadingEnd } from "../../../src/ingest/stream/reading-end.ts";
@@ -15,8 +15,13 @@ const progress: number[] = [];
 const ends: ReadingEnd[] = [];
 let isClosed = false;
 let isFull = false;
+/** The first message that the stream holds from this sequence on. */
+let firstHeld: (sequence: number) => Promise<number>;
 let listener: PullListener | undefined;
 let reading: StreamReading | undefined;
+beforeEach(() => {
+  firstHeld = async (sequence) => sequence + 1;
+});
 afterEach(() => {
   reading?.[Symbol.dispose]();
   for (const each of [requests, buffered, acknowledged, progress, ends]) each.length = 0;
@@ -36,7 +41,7 @@ function start(): void {
       },
       acknowledge: ({ reply }: BrokerMessage) => void acknowledged.push(reply ?? ""),
       isClosed: () => isClosed,
-      firstHeld: async (sequence: number) => sequence + 1,
+      firstHeld: (sequence: number) => firstHeld(sequence),
     },
     clock: new VirtualClock(),
     cursor: CURSOR,
@@ -134,4 +139,17 @@ test("a message that follows the one before it has no gap", async () => {
   listener?.message({ ...messageOf(4), reply: "$JS.ACK.S.C.1.4.3.1000.0" });
   await new Promise<void>((resolve) => setImmediate(resolve));
   expect(buffered.map(({ gaps }) => gaps?.map(({ streamSequence }) => streamSequence))).toEqual([undefined, undefined, [3]]);
+});
+
+test("no more messages are requested while one after a gap waits for its proof", async () => {
+  const answer = Promise.withResolvers<number>();
+  firstHeld = () => answer.promise;
+  start();
+  for (const sequence of [1, 2, 3]) listener?.message(messageOf(sequence));
+  listener?.message({ ...messageOf(5), reply: "$JS.ACK.S.C.1.5.4.1000.0" });
+  await commit(3);
+  expect(requests).toHaveLength(1);
+  answer.resolve(5);
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(requests.map(({ messages }) => messages)).toEqual([WINDOW, WINDOW - 1]);
 });
