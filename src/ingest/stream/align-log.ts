@@ -1,5 +1,6 @@
 /** Brings the log in line with the broker stream before reading resumes: appends gaps and changes, and moves the cursor. */
-import type { DeliveryEvent } from "../../events/delivery/delivery-events.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { DeliveryEvent, DeliveryGap } from "../../events/delivery/delivery-events.ts";
 import { type BrokerStream, type Cursor, isSameStream } from "../../store/model/cursor.ts";
 import type { Store } from "../../store/store.ts";
 import type { BrokerLink, BrokerStreamState, ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
@@ -58,7 +59,7 @@ export function alignLog(
   const recorded = log.deliveries().map(({ event }) => event);
   const before = log.cursor();
   const acknowledged = isJustRewound(before, recorded) ? NOT_ACKNOWLEDGED : acknowledgedBy(found, owner, log);
-  const evidence = { known, ...acknowledged, hadUpTo: hadUpTo(stream, recorded) };
+  const evidence = { known, ...acknowledged, logged: loggedUpTo(before, recorded), hadUpTo: hadUpTo(stream, recorded) };
   const { events, cursor } = align(stream, before, evidence, log.delivery()?.reason);
   // A daemon that crashed before it recreated the consumer finds the same evidence again.
   const news = events.filter((event) => before === undefined || !isRecorded(event, before, recorded));
@@ -91,22 +92,31 @@ function acknowledgedBy(
   return { acknowledged, byClone: isTaken || isAnothers || log.contestedRuns().includes(owner.run) };
 }
 
+/** The newest sequence of which the log has the message: the one before the gaps that have led to the cursor. */
+function loggedUpTo(cursor: Cursor | undefined, recorded: readonly DeliveryEvent[]): number {
+  if (cursor === undefined || cursor.messageHash !== null) return cursor?.sequence ?? 0;
+  const gaps = recorded.filter(
+    (event): event is DeliveryGap => event.type === "DeliveryGap" && isOf(event, { ...cursor, streamCreated: cursor.created }),
+  );
+  return gaps.reduceRight(
+    (reached, { reason, streamSequence, lastStreamSequence }) =>
+      reason !== "unproven" && lastStreamSequence === reached ? streamSequence - 1 : reached,
+    cursor.sequence,
+  );
+}
+
 /** Whether an earlier start recorded this evidence, and crashed before it could read on: the cursor is still where it left it. */
 function isRecorded(event: DeliveryEvent, { sequence }: Cursor, recorded: readonly DeliveryEvent[]): boolean {
   return recorded.some((other, index) => {
-    const before = reachedBefore(event, other);
-    return before !== null && isOf(other, event) && sequence === reachedBy(before, recorded.slice(index + 1));
+    if (!isOf(other, event)) return false;
+    if (event.type === "LogRolledBack" && other.type === "LogRolledBack")
+      return (
+        other.lastStreamSequence === event.lastStreamSequence &&
+        sequence === reachedBy(other.streamSequence - 1, recorded.slice(index + 1))
+      );
+    // It ends with the newest logged message, so one that was recorded before another message was read ends elsewhere.
+    return [event, other].every(({ reason }) => reason === "unproven") && isDeepStrictEqual(event, other);
   });
-}
-
-/** The cursor with which `other` was recorded, if it is the same evidence; otherwise null. Gaps recorded with it are not. */
-function reachedBefore(event: DeliveryEvent, other: DeliveryEvent): number | null {
-  if (event.type === "LogRolledBack" && other.type === "LogRolledBack")
-    return other.lastStreamSequence === event.lastStreamSequence ? other.streamSequence - 1 : null;
-  const isUnproven = [event, other].every(({ reason }) => reason === "unproven");
-  return isUnproven && other.type === "DeliveryGap" && other.streamSequence === event.streamSequence
-    ? other.lastStreamSequence
-    : null;
 }
 
 /** The cursor after these events, if no message was read: gaps move it. */

@@ -20,6 +20,8 @@ export interface Evidence {
   readonly acknowledged: number | null;
   /** Whether a clone did that, or may have: then it does not prove that this log had those messages. */
   readonly byClone: boolean;
+  /** The newest sequence of which the log has the message; gaps move the cursor beyond it. */
+  readonly logged: number;
   /** The newest sequence that the log had before it was rolled back, as recorded; 0 if it never was. */
   readonly hadUpTo: number;
 }
@@ -79,11 +81,11 @@ function provenBy({ acknowledged, byClone }: Evidence, { firstSequence }: Broker
 
 /**
  * A stream that was rewound, and has grown past the cursor since, has reused sequences that the log takes for logged. Its consumer
- * was rewound with it, so one that has acknowledged everything up to the cursor proves that this has not happened.
+ * was rewound with it, so one that has acknowledged everything that is logged proves that this has not happened.
  */
-function unproven(cursor: Cursor, { known, acknowledged }: Evidence): readonly DeliveryGap[] {
+function unproven(cursor: Cursor, { known, acknowledged, logged }: Evidence): readonly DeliveryGap[] {
   const first = Math.max(acknowledged ?? 0, cursor.firstSequence - 1) + 1;
-  return known === "unknown" && first <= cursor.sequence ? [gap("unproven", cursor, first, cursor.sequence)] : [];
+  return known === "unknown" && first <= logged ? [gap("unproven", cursor, first, logged)] : [];
 }
 
 /**

@@ -189,6 +189,25 @@ test("nothing left to compare is recorded once", () => {
   ]);
 });
 
+test("a gap that is recorded, but that the consumer has not passed, holds no message that might be another", () => {
+  receive(1, 9);
+  for (const first of [14, 14, 16]) start(state(first, 30), acknowledgedBy("new", 9));
+  expect(said()).toEqual([
+    ["purged", 10, 13],
+    ["purged", 14, 15],
+  ]);
+});
+
+test("nothing left to compare, while the stream shrinks from start to start, is recorded once, for what is logged", () => {
+  receive(1, 9);
+  for (const first of [14, 16]) start(state(first, 30), acknowledgedBy("new", 4));
+  expect(said()).toEqual([
+    ["unproven", 5, 9],
+    ["purged", 10, 13],
+    ["purged", 14, 15],
+  ]);
+});
+
 const sawClone = { type: "CloneSeen", reason: "consumer", details: { otherRun: "clone" } } as const;
 
 test.each<[string, FoundConsumer]>([

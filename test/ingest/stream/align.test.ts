@@ -14,7 +14,7 @@ const state = (firstSequence: number, lastSequence: number, created = identity.c
   limits: "",
   leader: null,
 });
-const NO_EVIDENCE: Evidence = { known: "unknown", acknowledged: null, byClone: false, hadUpTo: 0 };
+const NO_EVIDENCE: Evidence = { known: "unknown", acknowledged: null, byClone: false, logged: 9, hadUpTo: 0 };
 /** Our consumer has acknowledged everything up to the cursor, and the stream holds the message there. */
 const SAME: Evidence = { ...NO_EVIDENCE, known: "same", acknowledged: 9 };
 /** The stream holds nothing that the log knows. */
@@ -116,7 +116,7 @@ test("afterwards the cursor is just before the stream's first message, or where 
         const aligned = align(stream, from, { ...NO_EVIDENCE, known, acknowledged }, "at_least_once");
         expect(aligned.cursor.sequence).toBeGreaterThanOrEqual(stream.firstSequence - 1);
         expect(aligned.cursor.sequence).toBeLessThanOrEqual(stream.lastSequence);
-        const placed = emptied(aligned.cursor.sequence);
+        const placed = { ...emptied(aligned.cursor.sequence), logged: aligned.cursor.sequence };
         expect(align(stream, aligned.cursor, placed, "at_least_once")).toEqual({ events: [], cursor: aligned.cursor });
       },
     ),

@@ -64,8 +64,8 @@ export const INTAKE_PLANTS: readonly Plant[] = [
   {
     name: "replaced-database-not-noticed",
     what: "The database file is moved away or replaced under the daemon, and rows are acknowledged that its next start does not find.",
-    file: "src/store/write/transaction-runner.ts",
-    find: "        files.check();\n",
+    file: "src/store/sql/open-files.ts",
+    find: "    for (const file of this.#files) this.#check(file);\n",
     replace: "",
   },
   {

@@ -48,8 +48,11 @@ export function gapIsOne(scene: Scene, breaks: StreamBreaks): Invariant {
     },
   };
 
-  /** The stream holds no copy of the newest message that the log knows. */
+  /** It ends with the newest message that the log knows, and the stream holds no copy of that. */
   function isUnproven({ seq }: LogEntry, { lastStreamSequence, streamCreated }: DeliveryGap): void {
+    const isLast = (message: StoredMessage) => message.created === streamCreated && message.sequence === lastStreamSequence;
+    if (!stream.everStored.some((message) => isLast(message) && breaks.onDisk.count(message.dedupeKey) > 0))
+      scene.violated("gap-is-one", `#${seq} says that ${lastStreamSequence} may be another message, but the log has none`);
     const newest = stream.at(lastStreamSequence ?? 0);
     if (newest?.created === streamCreated && breaks.onDisk.count(newest.dedupeKey) > 0)
       scene.violated(
