@@ -7,7 +7,10 @@ import { positive, whole } from "../support/numbers.ts";
 export interface CrashCommand {
   readonly rounds: number;
   readonly seed: number;
+  /** How many lanes run at a time. */
   readonly lanes: number;
+  /** The most rounds of a lane. A round gets slower with each one before it, because it compares the whole stream. */
+  readonly laneRounds: number;
   readonly out: string;
   /** Whether most rounds roll back, restore or clone. */
   readonly often: boolean;
@@ -25,7 +28,8 @@ export function parseCommandLine(argv: readonly string[]): CrashCommand {
     )
     .option("--rounds <n>", "total number of rounds, over all lanes", positive, 50)
     .option("--seed <n>", "random seed for the times of the kills", whole, 1)
-    .option("--lanes <n>", "number of lanes, each with its own server, stream and database", positive, 2)
+    .option("--lanes <n>", "lanes that run at a time, each with its own server, stream and database", positive, 2)
+    .option("--lane-rounds <n>", "most rounds of a lane; then another one begins, with everything new", positive, 50)
     .option("--often", "roll back, restore or clone the log in most rounds", false)
     .option("--plant <name>", "plant this bug in the daemon, to check that the campaign fails (see docs/PLANTED-BUGS.md)")
     .option("--out <dir>", "directory for the files of a violation", ".")

@@ -67,30 +67,41 @@ async function campaign(command: CrashCommand, directory: string): Promise<numbe
   const tick = ticker(process.stderr, "rounds", rounds);
   const startedMs = performance.now();
   let done = 0;
-  const roundsOf = (lane: number) => Math.floor(rounds / lanes) + (lane <= rounds % lanes ? 1 : 0);
-  const running = Array.from({ length: lanes }, async (_, index): Promise<LaneResult> => {
-    const number = index + 1;
-    const laneDirectory = join(directory, `lane-${number}`);
-    const result = await runLane({
-      number,
-      rounds: roundsOf(number),
-      seed,
-      directory: laneDirectory,
-      noPowerLoss,
-      nodeOptions,
-      often,
-      signal: stop.signal,
-      out,
-      onRound: () => tick.update(++done),
-    });
-    if (result.violation !== null) stop.abort();
-    return result;
-  });
-  const results = await Promise.all(running);
+  const waiting = roundsOfLanes(command).entries();
+  const results: LaneResult[] = [];
+  const runLanes = async (): Promise<void> => {
+    for (const [index, laneRounds] of waiting) {
+      if (stop.signal.aborted) return;
+      const laneDirectory = join(directory, `lane-${index + 1}`);
+      const result = await runLane({
+        number: index + 1,
+        rounds: laneRounds,
+        seed,
+        directory: laneDirectory,
+        noPowerLoss,
+        nodeOptions,
+        often,
+        signal: stop.signal,
+        out,
+        onRound: () => tick.update(++done),
+      });
+      results.push(result);
+      // It may be in memory.
+      rmSync(laneDirectory, { recursive: true, force: true });
+      if (result.violation !== null) stop.abort();
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, runLanes));
   tick.clear();
   const seconds = (performance.now() - startedMs) / 1_000;
   process.stdout.write(`${reportText(results, { seed, seconds, noPowerLoss, interrupted })}\n`);
   return results.some(({ violation }) => violation !== null) ? 1 : interrupted ? INTERRUPTED : 0;
+}
+
+/** How many rounds each lane plays, as evenly as possible. */
+function roundsOfLanes({ rounds, lanes, laneRounds }: CrashCommand): readonly number[] {
+  const count = Math.max(lanes, Math.ceil(rounds / laneRounds));
+  return Array.from({ length: count }, (_, index) => Math.floor(rounds / count) + (index < rounds % count ? 1 : 0));
 }
 
 /** Null if a file system can be mounted and shut down here; otherwise the reason. */
