@@ -12,6 +12,8 @@ export interface MutateCommand {
   readonly seed: number;
   readonly minutes: number;
   readonly lanes: number;
+  /** How long a test file may run for one mutant. */
+  readonly mostSeconds: number;
   /** Test files and folders that may catch; empty for all that fit. */
   readonly tests: readonly string[];
   readonly allTests: boolean;
@@ -40,6 +42,7 @@ export function parseCommandLine(argv: readonly string[]): MutateCommand {
     .option("--seed <n>", "seed of the sample; the same seed draws the same mutants", whole, 1)
     .option("--minutes <n>", "stop after this many minutes (default: no limit)", minutes)
     .option("--lanes <n>", "test files that run at a time", positive, availableParallelism())
+    .option("--most-seconds <n>", "how long a test file may run for one mutant; its slowest tests are left out", positive, 10)
     .option("--tests <path>", "let only this test file or folder catch mutants (repeatable)", collect)
     .option("--all-tests", "also run the tests of other areas and those that start daemons, which takes hours", false)
     .option("--near", "let only tests in the folders that mirror the mutated files, and above, catch mutants", false)

@@ -92,7 +92,7 @@ async function run(
     const work = join(directory, "work");
     mkdirSync(work);
     const result = await campaign(
-      { tree, directory: work, testFiles, mutants: [...ids], lanes: command.lanes },
+      { tree, directory: work, testFiles, mutants: [...ids], lanes: command.lanes, mostMs: 1_000 * command.mostSeconds },
       {
         onRecorded: (files) => tick.update(0, `${files} of ${testFiles.length} test files recorded`),
         onProgress: (settled) => tick.update(settled),

@@ -130,7 +130,7 @@ describe("the command line", () => {
 
   test("accepts every option", () => {
     const flags =
-      "--only src/p2p/ --only src/store --changed HEAD~1 --sample 3 --seed 7 --minutes 0.5 --lanes 3 --tests test/p2p --all-tests --near --results r.json --least-score 90 --list --write --keep";
+      "--only src/p2p/ --only src/store --changed HEAD~1 --sample 3 --seed 7 --minutes 0.5 --lanes 3 --most-seconds 20 --tests test/p2p --all-tests --near --results r.json --least-score 90 --list --write --keep";
     expect(parseCommandLine(flags.split(" "))).toEqual({
       only: ["src/p2p", "src/store"],
       changed: "HEAD~1",
@@ -138,6 +138,7 @@ describe("the command line", () => {
       seed: 7,
       minutes: 0.5,
       lanes: 3,
+      mostSeconds: 20,
       tests: ["test/p2p"],
       allTests: true,
       near: true,

@@ -37,7 +37,7 @@ export async function startServiceLog(
   });
   const coloured = showsColours(process.stdout, env);
   const logger = createLogger({ ...config.log, coloured, write: (line) => output.write(line) });
-  silenceConsole(logger);
+  logConsole(logger);
   process.once("exit", () => output.flush());
   const drain = async () => {
     using _held = holdEventLoop();
@@ -64,7 +64,7 @@ export async function startServiceLog(
 const MAX_CONSOLE_CHARACTERS = 1_000;
 
 /** Makes lines of the log of what libraries print, for example the NATS client when it cannot parse what the server sends. */
-function silenceConsole(logger: Logger): void {
+function logConsole(logger: Logger): void {
   const write = (...values: unknown[]) =>
     logger.warn({ text: format(...values).slice(0, MAX_CONSOLE_CHARACTERS) }, "a library wrote to the console");
   for (const method of ["log", "info", "warn", "error", "debug", "trace"] as const) console[method] = write;

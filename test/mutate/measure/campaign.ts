@@ -28,6 +28,8 @@ export interface CampaignOptions {
   readonly testFiles: readonly string[];
   readonly mutants: readonly number[];
   readonly lanes: number;
+  /** How long a test file may run for one mutant. */
+  readonly mostMs: number;
 }
 
 export interface CampaignEvents {
@@ -47,7 +49,7 @@ const POLL_MS = 250;
 const MOST_ROUNDS = 60;
 
 export async function campaign(options: CampaignOptions, events: CampaignEvents, signal: AbortSignal): Promise<CampaignResult> {
-  const { directory, testFiles, mutants } = options;
+  const { directory, testFiles, mutants, mostMs } = options;
   for (const folder of ["plans", "records"]) mkdirSync(join(directory, folder), { recursive: true });
   const isRecorded = (file: string) => existsSync(recordFile(directory, file));
   const unrecorded = testFiles.filter((file) => !isRecorded(file));
@@ -63,7 +65,7 @@ export async function campaign(options: CampaignOptions, events: CampaignEvents,
     events.onProgress(unreached + ledger.caught.size);
   };
   follow();
-  let open = plansOf(records, ledger);
+  let open = plansOf(records, ledger, mostMs);
   for (let round = 0; open.length > 0 && round < MOST_ROUNDS && !signal.aborted; round++) {
     for (const plan of open) writeFileSync(planFile(directory, plan.testFile), JSON.stringify(plan));
     await runVitest(
@@ -74,7 +76,7 @@ export async function campaign(options: CampaignOptions, events: CampaignEvents,
     );
     follow();
     if (!signal.aborted) ledger.ended();
-    open = plansOf(records, ledger);
+    open = plansOf(records, ledger, mostMs);
   }
   const unfinished = new Set(open.flatMap((plan) => plan.mutants.map(({ id }) => id)));
   const unusable = records.flatMap(({ testFile, problem }) => (problem === null ? [] : [{ testFile, problem }]));
