@@ -70,20 +70,20 @@ export const REASONS: readonly Reason[] = [
     "ignoredDatatypes(): readonly IgnoredDatatype[] {": STATUS,
   }),
   ...inFile("src/ingest/stream/align-log.ts", {
-    "? other.lastStreamSequence":
-      "Rare: two starts must find nothing left to compare, and the first crash before it reads. test/ingest/stream/align-log.test.ts.",
     'event.type === "DeliveryGap" && event.streamSequence === reached + 1': ROLLED_BACK_GAP,
     'return held === undefined ? "unknown" : held === messageHash ? "same" : "other";':
       "Rare: the stream must be rewound, grow past the cursor, and lose the message there.",
     "(reached, event) =>": ROLLED_BACK_GAP,
     'if (found !== undefined && cursor.messageHash === null && cursor.sequence < cursor.firstSequence) return "other";':
       "A stream would have to be rewound before the daemon has read its first message, and to store another one in its place.",
-    'return isUnproven && other.type === "DeliveryGap" && other.streamSequence === event.streamSequence':
+    'return [event, other].every(({ reason }) => reason === "unproven") && isDeepStrictEqual(event, other);':
       "Rare: the daemon must crash between recording an unproven gap and recreating its consumer. test/ingest/stream/align-log.test.ts repeats that evidence.",
   }),
   ...inFile("src/ingest/stream/align.ts", {
     'const had = gap("rolled_back", stream, lastSequence + 1, lastLogged);': ROLLED_BACK_GAP,
     "return lastLogged === nextSequence - 1 ? [had] : [had, gapBetween(stream, lastLogged, nextSequence)];": ROLLED_BACK_GAP,
+    'return known === "unknown" && first <= logged ?':
+      "Rare: the stream must be emptied, and its consumer be gone or behind. test/ingest/stream/align-log.test.ts.",
     "const changed = before === guaranteeOf(stream) ? [] : [followed(stream, reached.sequence + 1)];": CAPTURE,
     'return whyNotCaptured(found) === null ? "at_least_once" : "not_captured";': CAPTURE,
     "if (refusal !== undefined) return `it is ": CAPTURE,
@@ -108,6 +108,8 @@ export const REASONS: readonly Reason[] = [
     "if (this.#isOverAtNextLook && !this.#ended) this.#over();": HASTY,
   }),
   ...inFile("src/ingest/stream/reader.ts", {
+    "end = isOver() ? STOPPED : (early ?? (await ended.promise));":
+      "Rare: the connection must close, or the daemon stop, in the moment in which the consumer is placed.",
     "if (!isInPlace && !isSameStream(await link.state(), found)) return":
       "Rare: the stream must be recreated while the consumer is placed. The fixture of `recreation-while-placing-not-noticed` does that.",
     "if (change !== null) return change;": TAKEN_OVER,
