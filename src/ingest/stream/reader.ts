@@ -192,7 +192,9 @@ export class BrokerStreamReader {
     const { found } = look;
     const known = await compareKnown(link, found, log);
     const consumer = await link.consumer();
-    const change = known === "same" ? null : changeBetween(found, await link.state());
+    const before = log.cursor();
+    const isProven = known === "same" || before === undefined || !isSameStream(found, before);
+    const change = isProven ? null : changeBetween(found, await link.state());
     if (change !== null) return change;
     if (isOver()) return STOPPED;
     this.#meetOther(consumer);

@@ -135,6 +135,8 @@ export const REASONS: readonly Reason[] = [
       "The simulated broker refuses no request. test/ingest/stream/reader-trouble.test.ts.",
   }),
   ...inFile("src/ingest/stream/resync.ts", {
+    "if (this.#progress !== null) return false;":
+      "Rare: a resync must be asked for while another is under way. test/ingest/stream/resync.test.ts.",
     "this.#progress = { sequence: 0, untilSequence: cursor?.sequence ?? 0 };":
       "Worlds ask for a resync only once the log follows a stream.",
     "get progress(): Rereading | null {": STATUS,
