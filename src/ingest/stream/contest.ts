@@ -4,8 +4,8 @@ import { exactDurationText, secondsText } from "../../base/units.ts";
 import type { CloneEvidence, CloneSeen } from "../../events/delivery/delivery-events.ts";
 import type { ConsumerOwner, ConsumerState } from "../broker/broker-port.ts";
 
-/** For this long the other daemon keeps the consumer before we take it back. */
-const YIELD_MS = 10_000;
+/** For this long the other daemon keeps the consumer before we take it back, so that it notices us within 10 s. */
+const YIELD_MS = 8_000;
 /** Longer than the two need to take the consumer from each other again, so that the code does not come and go. */
 const OVER_MS = 60_000;
 

@@ -55,10 +55,10 @@ test("a clone is recorded as one that took the consumer, unless it is noticed ot
   expect(contest.unrecorded?.reason).toBe("published_head");
 });
 
-test("it may keep the consumer for ten seconds, unless it has stopped", () => {
+test("it may keep the consumer for eight seconds, unless it has stopped", () => {
   const contest = taken(CLONE);
-  expect(contest.yields(held(CLONE), 9_999)).toBe(true);
-  expect(contest.yields(held(CLONE), 10_000)).toBe(false);
+  expect(contest.yields(held(CLONE), 7_999)).toBe(true);
+  expect(contest.yields(held(CLONE), 8_000)).toBe(false);
   expect(contest.yields(held(CLONE, 0), 1)).toBe(false);
   expect(contest.yields(undefined, 1)).toBe(false);
 });
