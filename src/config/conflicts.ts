@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { shownWord } from "../base/secrets/shown.ts";
 import type { Vocabulary } from "../events/vocabulary.ts";
+import { HEADS_PREFIX, HEADS_STREAM } from "../nats/heads/published-head.ts";
 
 /** A value and the file with that value must not both be set: one of them would be ignored. */
 export function refuseValueAndFile(settings: object, context: z.RefinementCtx): void {
@@ -36,13 +37,10 @@ export function refuseSharedSubjects(
   }
 }
 
-/** Of the stream OC_PARTNERD_HEADS, whose messages have more fields: `check --nats` would find these, which cannot be deleted. */
-const HEADS_PREFIX = "oc-partnerd.heads.";
-
-/** Our own messages would come back as events, or be taken for published heads. */
+/** Our own messages would come back as events, or `check --nats` would find them among published heads, which nothing can delete. */
 export function refuseHeadAmongEvents({ nats: { headSubject }, events }: HeadAndEvents, context: z.RefinementCtx): void {
   if (headSubject?.startsWith(HEADS_PREFIX) === true) {
-    const taken = `begins with ${HEADS_PREFIX}, the subjects of stream OC_PARTNERD_HEADS; choose another subject`;
+    const taken = `begins with ${HEADS_PREFIX}, the subjects of stream ${HEADS_STREAM}; choose another subject`;
     context.addIssue({ code: "custom", path: ["nats", "headSubject"], input: headSubject, message: taken });
   }
   const section = (["createSubjects", "removeSubjects"] as const).find((name) => events[name].includes(headSubject ?? ""));

@@ -78,7 +78,7 @@ export class GuaranteeWatch implements Disposable {
     else if (!consumer.isAsRequired) this.#end({ reason: "consumer_changed" });
     // nats-server then ignores our acknowledgements up to there, and stops delivering when too many are missing.
     else if (isMoved(consumer)) this.#end({ reason: "consumer_moved", facts: { acknowledged: consumer.acknowledged } });
-    else onLooked(consumer.isPaused ? paused() : (uncaptured(state) ?? this.#unacknowledged(consumer)));
+    else onLooked(consumer.isPaused ? paused() : (captureProblem(state) ?? this.#unacknowledged(consumer)));
   }
 
   /** Null if what was acknowledged before the last look has arrived. Nothing else would tell: an acknowledgement has no answer. */
@@ -103,7 +103,7 @@ function losses({ uncaptured: subjects, refusal = "" }: BrokerStreamState): stri
 }
 
 /** Null if the stream captures all of our subjects and stores what is published there. */
-export function uncaptured({ stream, uncaptured: subjects, refusal }: BrokerStreamState): PartnerdError | null {
+export function captureProblem({ stream, uncaptured: subjects, refusal }: BrokerStreamState): PartnerdError | null {
   if (refusal !== undefined) {
     return new PartnerdError(
       "stream_refuses",

@@ -12,7 +12,7 @@ import type { IngestBuffer } from "../ingest-buffer.ts";
 import { firstToRead, isAtCursor } from "./align.ts";
 import { type Aligned, type AlignedLog, alignLog, compareKnown } from "./align-log.ts";
 import { Contest } from "./contest.ts";
-import { GuaranteeWatch, uncaptured } from "./guarantee-watch.ts";
+import { captureProblem, GuaranteeWatch } from "./guarantee-watch.ts";
 import { PullWindow } from "./pull-window.ts";
 import type { ReadingEnd, Restart } from "./reading-end.ts";
 import { type Loop, RestartLoop } from "./restart-loop.ts";
@@ -150,7 +150,7 @@ export class BrokerStreamReader {
     const { buffer, clock } = this.#deps;
     const { found, cursor, hadUpTo, start, consumerSequence } = placed;
     const ended = Promise.withResolvers<ReadingEnd>();
-    this.#impairment = uncaptured(found);
+    this.#impairment = captureProblem(found);
     using reading = new StreamReading({
       link,
       cursor,

@@ -5,14 +5,15 @@ import type { RunId } from "../../events/types.ts";
 /** The JetStream stream that keeps the heads of all daemons of an account. */
 export const HEADS_STREAM = "OC_PARTNERD_HEADS";
 
-const PREFIX = "oc-partnerd.heads";
+/** Of the subjects of heads. */
+export const HEADS_PREFIX = "oc-partnerd.heads.";
 
 /** All subjects of heads. */
-export const HEADS_SUBJECT = `${PREFIX}.*`;
+export const HEADS_SUBJECT = `${HEADS_PREFIX}*`;
 
 /** The subject of the heads of one daemon's log. */
 export function headSubjectOf(peerId: string): string {
-  return `${PREFIX}.${peerId}`;
+  return `${HEADS_PREFIX}${peerId}`;
 }
 
 const schema = z.object({

@@ -26,13 +26,14 @@ export class CutFiles {
   }
 
   /**
-   * Throws `database_moved` if one of the two was truncated. Call outside a transaction, and after OpenFiles.check, which reports a
-   * missing one. Takes a few microseconds.
+   * Throws `database_moved` if one of the two was truncated; OpenFiles reports a missing one. Call outside a transaction. Takes a few
+   * microseconds.
    */
   check(): void {
     const { name } = this.#database;
     if (statSync(name, { throwIfNoEntry: false })?.size === 0) throw cut(name);
-    const bytes = walBytes(name);
+    const bytes = statSync(`${name}-wal`, { throwIfNoEntry: false })?.size;
+    if (bytes === undefined) return;
     if (bytes < this.#walBytes && bytes < this.#neededBytes()) throw cut(`${name}-wal`);
     this.#walBytes = bytes;
   }

@@ -75,7 +75,7 @@ export class TransactionRunner {
   write<Result>(doing: string, work: () => Result): Result {
     const { lockWait, files, hooks } = this.#init;
     return this.run(doing, () => {
-      this.checkFiles();
+      this.#cutFiles.check();
       const result = this.#transaction.immediate(() => {
         lockWait.end();
         const written = work();
