@@ -69,6 +69,10 @@ export const REASONS: readonly Reason[] = [
     "get failing(): PartnerdError | null {": STATUS,
     "ignoredDatatypes(): readonly IgnoredDatatype[] {": STATUS,
   }),
+  ...inFile("src/store/write/transaction-runner.ts", {
+    "checkFiles(): void {":
+      "The daemon's look at its files once a second is not part of a world. test/store/moved-files.test.ts.",
+  }),
   ...inFile("src/ingest/stream/align-log.ts", {
     'event.type === "DeliveryGap" && event.streamSequence === reached + 1': ROLLED_BACK_GAP,
     'return held === undefined ? "unknown" : held === messageHash ? "same" : "other";':
